@@ -1,0 +1,3 @@
+"""Sagebrush: the AWS machine-learning stack on your own machine."""
+
+__version__ = "0.1.0"

@@ -1,0 +1,175 @@
+"""From an S3 URI to files in a job's directory.
+
+Keys map to paths as SageMaker maps them: what lies below `<prefix>/` keeps its path after that slash; where the
+prefix cuts a name, the path starts at that name; a prefix that is a whole key becomes that one file.
+"""
+
+import json
+import shutil
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass
+from pathlib import Path, PurePosixPath
+
+from sagebrush.kernel.base.errors import AwsError
+from sagebrush.kernel.grammar.call import Client, Result
+
+PRIVATE = 64 * 2**20
+"""A channel of up to so many bytes is copied, so that a script may write into it; a larger one is hard-linked and
+seen read-only, so that its size costs nothing."""
+
+_MANIFEST = 64 * 2**20
+
+
+class DataError(Exception):
+    """The data that a job was pointed to cannot be had; the message is AWS's text for it."""
+
+
+@dataclass(frozen=True, slots=True)
+class Source:
+    """One object of a channel and its path below the channel's directory."""
+
+    bucket: str
+    key: str
+    size: int
+    path: str
+
+
+@dataclass(frozen=True, slots=True)
+class Staged:
+    """A channel made ready: the directory and whether it must be seen read-only."""
+
+    directory: Path
+    read_only: bool
+
+
+def split(uri: str) -> tuple[str, str]:
+    """Take `s3://bucket/key` apart. Raises DataError where `uri` is no such thing."""
+    scheme, found, rest = uri.partition("://")
+    bucket, _, key = rest.partition("/")
+    if scheme != "s3" or not found or not bucket:
+        raise DataError(f"Invalid S3 URI: {uri}")
+    return bucket, key
+
+
+def relative(key: str, prefix: str) -> str:
+    """Return the path that `key`, found under `prefix`, takes below its channel."""
+    if key == prefix:
+        return PurePosixPath(key).name
+    folder = prefix if prefix.endswith("/") or not prefix else f"{prefix}/"
+    if key.startswith(folder):
+        return key[len(folder) :]
+    return key[prefix.rfind("/") + 1 :]
+
+
+def under(s3: Client, uri: str) -> Iterator[Source]:
+    """Yield the objects under a prefix, in key order, the empty "folder" keys left out."""
+    bucket, prefix = split(uri)
+    token: dict[str, str] = {}
+    while True:
+        page = s3.list_objects_v2(Bucket=bucket, Prefix=prefix, **token)
+        for found in page.get("Contents", ()):
+            if not found["Key"].endswith("/"):
+                yield Source(bucket, found["Key"], found["Size"], relative(found["Key"], prefix))
+        if not page.get("NextContinuationToken"):
+            return
+        token = {"ContinuationToken": page["NextContinuationToken"]}
+
+
+def manifest(s3: Client, uri: str, scratch: Path) -> Iterator[Source]:
+    """Yield the objects that a manifest lists: `[{"prefix": "s3://b/p/"}, "rel/1", …]`."""
+    bucket, key = split(uri)
+    if s3.head_object(Bucket=bucket, Key=key)["ContentLength"] > _MANIFEST:
+        raise DataError(f"The manifest {uri} is larger than 64 MiB.")
+    copy(s3, bucket, key, scratch)
+    try:
+        first, *names = json.loads(scratch.read_bytes())
+        base: str = first["prefix"]
+    except (ValueError, TypeError, KeyError):
+        raise DataError(f'The manifest {uri} is not a JSON list that starts with {{"prefix": …}}.') from None
+    finally:
+        scratch.unlink()
+    for name in names:
+        if not isinstance(name, str):
+            raise DataError(f"The manifest {uri} has an entry that is not a string.")
+        where, full = split(base + name)
+        size = s3.head_object(Bucket=where, Key=full)["ContentLength"]
+        yield Source(where, full, size, name)
+
+
+def stage(s3: Client, uri: str, kind: str, directory: Path) -> Staged:
+    """Lay a channel's objects out in `directory`; again is fine.
+
+    `kind` is the S3DataType. Raises DataError with AWS's text where there is no object, or one cannot be read.
+    """
+    shutil.rmtree(directory, ignore_errors=True)
+    directory.mkdir(parents=True)
+    try:
+        scratch = directory.with_name(f"{directory.name}.manifest")
+        sources = list(manifest(s3, uri, scratch) if kind == "ManifestFile" else under(s3, uri))
+        if not sources:
+            raise DataError(f'No S3 objects found under S3 URL "{uri}" given in input data source. Please ensure that'
+                            " the bucket exists in the selected region, that objects exist under that S3 prefix,"
+                            " and that the role has s3:ListBucket permission on the bucket.")  # fmt: skip
+        private = sum(source.size for source in sources) <= PRIVATE
+        place = copy if private else link
+        for source in sources:
+            path = _inside(directory, source.path)
+            path.parent.mkdir(parents=True, exist_ok=True)
+            place(s3, source.bucket, source.key, path)
+    except AwsError as error:
+        raise DataError(f"Data download failed:{error.code} ({error.status}): {error.message}") from error
+    except OSError as error:
+        raise DataError(f"Data download failed: {uri} cannot be laid out as files: {error.strerror}") from error
+    return Staged(directory, read_only=not private)
+
+
+def _inside(directory: Path, path: str) -> Path:
+    parts = PurePosixPath(path).parts
+    if not parts or ".." in parts or path.startswith("/"):
+        raise DataError(f"The S3 key {path!r} does not name a file below its channel.")
+    return directory.joinpath(*parts)
+
+
+def copy(s3: Client, bucket: str, key: str, path: Path) -> None:
+    """Put a private, writable copy of an object at `path`."""
+    s3.get_object(Bucket=bucket, Key=key)["Body"].save(path)
+
+
+def link(s3: Client, bucket: str, key: str, path: Path) -> None:
+    """Put an object at `path` without copying it where the store can; it must not be written to."""
+    body = s3.get_object(Bucket=bucket, Key=key)["Body"]
+    if not body.link(path):
+        body.save(path)
+
+
+def upload(s3: Client, path: Path, uri: str) -> None:
+    """Put a file at an S3 URI, without holding it in memory."""
+    bucket, key = split(uri)
+    s3.put_object(Bucket=bucket, Key=key, Body=path)
+
+
+def upload_tree(s3: Client, directory: Path, uri: str, wanted: Callable[[Path], bool] = lambda _: True) -> list[str]:
+    """Put every file below `directory` under an S3 prefix; return the relative paths."""
+    files = sorted(path for path in directory.rglob("*") if path.is_file() and not path.is_symlink())
+    done: list[str] = []
+    for path in files:
+        if wanted(path):
+            name = path.relative_to(directory).as_posix()
+            upload(s3, path, f"{uri.rstrip('/')}/{name}")
+            done.append(name)
+    return done
+
+
+__all__ = [
+    "DataError",
+    "Result",
+    "Source",
+    "Staged",
+    "copy",
+    "link",
+    "split",
+    "stage",
+    "under",
+    "upload",
+    "upload_tree",
+]
