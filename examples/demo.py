@@ -48,7 +48,8 @@ def csv(*columns: np.ndarray) -> str:
 
 
 def main() -> None:
-    logging.getLogger("sagemaker").setLevel(logging.WARNING)
+    for chatty in ("sagemaker", "sagemaker.config"):
+        logging.getLogger(chatty).setLevel(logging.ERROR)
     began = time.perf_counter()
     session = sagemaker.Session()
     client = boto3.client("sagemaker")

@@ -84,12 +84,13 @@ class Platform:
 
     def client(self, service: str, **overrides: Any) -> Any:
         """Return a boto3 client of this platform; it does not retry, so that a test sees what happened."""
-        if service in self.clients and not overrides:
+        usual = not overrides
+        if usual and service in self.clients:
             return self.clients[service]
         config = Config(retries={"max_attempts": 0}, parameter_validation=True).merge(overrides.pop("config", Config()))
         options = {"region_name": "us-east-1", "endpoint_url": self.endpoint, **self.keys, **overrides}
         client = boto3.client(service, config=config, **options)
-        if not overrides:
+        if usual:
             self.clients[service] = client
         return client
 

@@ -8,17 +8,20 @@ from typing import Any
 
 import numpy as np
 
-from _kit.errors import UnsupportedFormatError
+from _kit.errors import BadInputError, UnsupportedFormatError
 
 
 def decode(data: str | bytes, media_type: str) -> Any:
     """Return the array (npz: the sparse matrix) that a request's body holds.
 
-    Raises UnsupportedFormatError for another type, ValueError for a body that is not of its type.
+    Raises UnsupportedFormatError for another type, BadInputError for a body that is not of its type.
     """
     if media_type not in _DECODERS:
         raise UnsupportedFormatError(media_type)
-    return _DECODERS[media_type](data)
+    try:
+        return _DECODERS[media_type](data)
+    except (ValueError, EOFError, OSError) as error:
+        raise BadInputError(f"Unable to read the request as {media_type}: {error}") from error
 
 
 def encode(value: Any, media_type: str) -> bytes:
@@ -33,8 +36,13 @@ def _from_json(data: str | bytes) -> Any:
 
 
 def _from_csv(data: str | bytes) -> Any:
+    """Return a table of floats, an empty cell being NaN; a table of texts where some cell is no number."""
     text = data if isinstance(data, str) else data.decode()
-    return np.genfromtxt(io.StringIO(text), dtype=None, delimiter=",", encoding="utf-8")
+    rows = [row for row in csv.reader(io.StringIO(text)) if row]
+    try:
+        return np.array([[float(cell or "nan") for cell in row] for row in rows])
+    except ValueError:
+        return np.array(rows)
 
 
 def _from_npy(data: str | bytes) -> Any:
@@ -60,12 +68,9 @@ def _plain(value: Any) -> Any:
 
 
 def _to_csv(value: Any) -> bytes:
-    """Write rows of a table, or one value per line of a list."""
-    rows = np.asarray(value)
-    if rows.ndim == 0:
-        rows = rows.reshape(1)
+    """Write the rows of a table, or one value per line of a list."""
     out = io.StringIO()
-    csv.writer(out, lineterminator="\n").writerows(rows.reshape(len(rows), -1).tolist())
+    np.savetxt(out, np.atleast_1d(np.asarray(value)), delimiter=",", fmt="%s")
     return out.getvalue().encode()
 
 

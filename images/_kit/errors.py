@@ -42,6 +42,10 @@ class InstallModuleError(CommandError):
     """`pip install .` of the user's own package failed."""
 
 
+class BadInputError(Exception):
+    """A request whose body is not what its content type says: the client's fault."""
+
+
 class UnsupportedFormatError(Exception):
     """A content type that nothing here can read or write."""
 

@@ -5,7 +5,7 @@ What AWS's inference toolkit does: the functions come from SAGEMAKER_PROGRAM (de
 more argument, the context.
 """
 
-import importlib.util
+import importlib
 import inspect
 import os
 import sys
@@ -17,7 +17,7 @@ from typing import Any
 
 from _kit import script
 from _kit.environment import cpus
-from _kit.errors import UnsupportedFormatError
+from _kit.errors import BadInputError, UnsupportedFormatError
 from _kit.host import App
 from _kit.http import Request, Response
 from _kit.log import logger
@@ -184,6 +184,8 @@ def _invoke(pipeline: _Pipeline, model: Any, request: Request, model_dir: str, d
         return Response(406, str(error).encode())
     except UnsupportedFormatError as error:
         return Response(415, str(error).encode())
+    except BadInputError as error:
+        return Response(400, str(error).encode())
     return Response(context.status, _body(body), context.content_type or kind, context.headers)
 
 
@@ -194,4 +196,10 @@ def _body(result: Any) -> "bytes | Iterable[bytes]":
 
 
 def _bytes(part: Any) -> bytes:
-    return part if isinstance(part, bytes) else bytes(part) if isinstance(part, bytearray | memoryview) else str(part).encode()
+    return (
+        part
+        if isinstance(part, bytes)
+        else bytes(part)
+        if isinstance(part, bytearray | memoryview)
+        else str(part).encode()
+    )

@@ -77,8 +77,8 @@ def serve(load: Callable[[], App], workers: int | None = None) -> None:
         start(place)
     while places:
         pid, status = os.wait()
-        place = places.pop(pid, None)
-        if place is None or end:
+        place = places.pop(pid)
+        if end:
             continue
         _log.error("Worker %s ended with %s", pid, os.waitstatus_to_exitcode(status))
         if ready[place]:
@@ -100,7 +100,7 @@ def _work(load: Callable[[], App], listener: socket.socket, mark: Callable[[], N
         mark()
         worker.run()
         code = 0
-    except BaseException:  # also SystemExit of the user's module: nothing may run on into the supervisor's code
+    except BaseException:  # noqa: BLE001  also SystemExit of the user's module: nothing may run on into the supervisor's code
         _log.exception("The model could not be loaded")
     finally:
         sys.stdout.flush()
@@ -189,7 +189,7 @@ class _Worker:
             return connection.stream(response, _pulled(parts, run), close=close)
         except OSError:
             raise
-        except Exception:  # the head is sent: all that is left is to end the stream short of its end
+        except Exception:  # noqa: BLE001  the head is sent: all that is left is to end the stream short of its end
             _log.exception("The response broke off")
             return False
 
@@ -198,7 +198,7 @@ class _Worker:
         if route == ("POST", "/invocations"):
             try:
                 return run(partial(self._app.invocations, request))
-            except BaseException as error:  # user code may raise anything, SystemExit too; the host lives on
+            except BaseException as error:  # noqa: BLE001  user code may raise anything, SystemExit too; the host lives on
                 _log.exception("Invocation failed")
                 return Response(500, (str(error) or type(error).__name__).encode())
         if route == ("GET", "/ping"):
@@ -219,7 +219,7 @@ class _Worker:
         def job() -> None:
             try:
                 results.append(call())
-            except BaseException as error:  # it belongs to the thread that asked
+            except BaseException as error:  # noqa: BLE001  it belongs to the thread that asked
                 errors.append(error)
             finally:
                 done.release()

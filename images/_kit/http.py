@@ -178,7 +178,7 @@ def _top(response: Response, close: bool, framing: str | None) -> bytes:
     lines = [f"HTTP/1.1 {response.status} {_PHRASES.get(response.status, 'Unknown')}"]
     lines.append(f"Content-Type: {response.content_type}")
     lines += (f"{name}: {value}" for name, value in response.headers.items())
-    if framing:
+    if framing and response.status != 204:  # RFC 9110 8.6
         lines.append(framing)
     if close:
         lines.append("Connection: close")

@@ -42,9 +42,11 @@ class Record:
     label: Mapping[str, Tensor]
 
 
-def tensor(values: Iterable[float], kind: Kind = "float32", keys: Iterable[int] = (), shape: Iterable[int] = ()) -> Tensor:
+def tensor(
+    values: Iterable[float], kind: Kind = "float32", keys: Iterable[int] = (), shape: Iterable[int] = ()
+) -> Tensor:
     """Return a tensor of plain numbers."""
-    return Tensor(kind, array(_TYPES[kind], values), array("Q", keys), array("Q", shape))  # type: ignore[arg-type]
+    return Tensor(kind, array(_TYPES[kind], values), array("Q", keys), array("Q", shape))
 
 
 def decode(message: bytes) -> Record:
@@ -103,7 +105,7 @@ def _extend(values: "array[float] | array[int]", kind: Kind, part: "memoryview |
         values.frombytes(part)
         return
     words = _varints(part) if isinstance(part, memoryview) else (part,)
-    values.extend((word & 0xFFFFFFFF ^ 0x80000000) - 0x80000000 for word in words)  # type: ignore[arg-type]
+    values.extend((word & 0xFFFFFFFF ^ 0x80000000) - 0x80000000 for word in words)
 
 
 def _fields(data: memoryview) -> "Iterator[tuple[int, memoryview | int]]":

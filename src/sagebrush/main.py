@@ -23,7 +23,8 @@ from sagebrush.kernel.base import files
 from sagebrush.kernel.base.clock import MovableClock
 from sagebrush.kernel.base.settings import Settings
 from sagebrush.kernel.compute.images import Images
-from sagebrush.kernel.compute.tasks import Tasks
+from sagebrush.kernel.compute.local import LocalCompute
+from sagebrush.kernel.compute.sandbox import choose
 from sagebrush.kernel.gateway import own
 from sagebrush.kernel.gateway.app import App
 from sagebrush.kernel.gateway.authority import Authority
@@ -56,6 +57,17 @@ class Address:
     door: str
 
 
+class _Bell:
+    """Tells the drive loop of what happens to tasks; before there is one, nobody: it begins by looking at all."""
+
+    def __init__(self) -> None:
+        self.to: Callable[[str], None] = lambda _: None
+
+    def ring(self, arn: str) -> None:
+        """Have the loop look at the record with this ARN."""
+        self.to(arn)
+
+
 @contextmanager
 def opened(settings: Settings) -> Iterator[tuple[World, Services, DriveLoop]]:
     """Give a platform's world with every adapter open, but nobody listening yet.
@@ -65,32 +77,38 @@ def opened(settings: Settings) -> Iterator[tuple[World, Services, DriveLoop]]:
     with ExitStack() as stack:
         stack.enter_context(_only_one(settings.data))
         state = Database(settings.data / "state.db", records.SCHEMA)
-        index = Database(settings.data / "objects.db", keys.SCHEMA)
+        objects = Database(settings.data / "objects.db", keys.SCHEMA)
         signals = Database(settings.data / "signals.db", lines.SCHEMA + points.SCHEMA)
-        for database in (state, index, signals):
+        for database in (state, objects, signals):
             stack.callback(database.close)
         clock = MovableClock()
         store = Records(state)
         logs = LogStore(signals, clock)
-        images = Images(settings)
+        images = Images(settings.cache)
+        bell = _Bell()
+        compute = LocalCompute(settings.data / "tasks", images, choose(settings.backend), logs, bell.ring)
+        stack.callback(compute.close)
+        index = KeyIndex(objects)
+        blobs = FileStore(settings.data / "objects")
+        blobs.recover(index.live)
         services = Services(all_services())
         pool = stack.enter_context(ThreadPoolExecutor(_THREADS, thread_name_prefix="call"))
         world = World(
             settings=settings,
             clock=clock,
             records=store,
-            keys=KeyIndex(index),
-            objects=FileStore(settings.data / "objects"),
+            keys=index,
+            objects=blobs,
             logs=logs,
             metrics=MetricStore(signals, clock),
-            compute=Tasks(settings, images, logs),
+            compute=compute,
             images=images,
             identities=Identities(store, settings, clock),
             registry=services,
             pool=pool,
         )
         drive = DriveLoop(world, services)
-        world.wake = drive.wake
+        world.wake = bell.to = drive.wake
         yield world, services, drive
 
 
@@ -115,15 +133,15 @@ async def serve(settings: Settings, ready: Callable[[Address], None]) -> None:
     """
     with opened(settings) as (world, services, drive):
         world.loop = asyncio.get_running_loop()
-        listener = _listen(settings)
-        endpoint = f"http://{settings.host}:{listener.getsockname()[1]}"
+        listener = _listen(settings.host, settings.port, settings.data / "port")
+        port = listener.getsockname()[1]
         authority = Authority(settings.data / "ca")
         chain = Chain(world, services)
         app = App(chain.handle, own.routes(world))
-        door = await open_door(settings.host, settings.door_port, listener.getsockname()[1], authority)
-        address = Address(endpoint, f"http://{settings.host}:{door.port}")
-        world.environment = own.environment(settings, address.endpoint, address.door, authority)
-        world.compute.start(drive.wake)
+        door = await open_door(_listen(settings.host, settings.door_port, settings.data / "door-port"), port, authority)
+        address = Address(f"http://{_named(settings.host)}:{port}", f"http://{_named(settings.host)}:{door.port}")
+        world.environment = own.environment(settings, address.endpoint, address.door)
+        world.certificates = own.certificates(authority)
         drive.start()
         server = _server(app)
         serving = asyncio.create_task(server.serve(sockets=[listener]))
@@ -136,44 +154,44 @@ async def serve(settings: Settings, ready: Callable[[Address], None]) -> None:
             (settings.data / "server.json").unlink(missing_ok=True)
             await door.close()
             await asyncio.to_thread(drive.stop)
-            await asyncio.to_thread(world.compute.close)
 
 
 def run(settings: Settings, ready: Callable[[Address], None]) -> None:
     """Run `serve` on an event loop of its own."""
-    logging.basicConfig(
-        level=settings.log_level.upper(), format="%(asctime)s %(levelname)s %(name)s: %(message)s"
-    )
+    logging.basicConfig(level=settings.log_level.upper(), format="%(asctime)s %(levelname)s %(name)s: %(message)s")
     with asyncio.Runner(loop_factory=uvloop.new_event_loop) as runner:
         runner.run(serve(settings, ready))
 
 
-def _listen(settings: Settings) -> socket.socket:
-    """Return a listening socket; with port 0 the one that this data directory had last, if it is free.
+def _listen(host: str, port: int, memory: Path) -> socket.socket:
+    """Return a listening socket; for port 0 one with the port that `memory` has from the last time, if it is free.
 
     Tasks outlive the server and go on calling the address that they were given.
     """
-    last = settings.data / "port"
-    wanted = [settings.port] if settings.port else [int(last.read_text()) if last.exists() else 0, 0]
-    for attempt, port in enumerate(wanted, 1):
-        listener = socket.socket(socket.AF_INET6 if ":" in settings.host else socket.AF_INET)
+    wanted = [port] if port else [int(memory.read_text()) if memory.exists() else 0, 0]
+    for attempt, number in enumerate(wanted, 1):
+        listener = socket.socket(socket.AF_INET6 if ":" in host else socket.AF_INET)
         listener.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
         try:
-            listener.bind((settings.host, port))
+            listener.bind((host, number))
             listener.listen(2048)
         except OSError:
             listener.close()
             if attempt == len(wanted):
                 raise
             continue
-        files.write(last, str(listener.getsockname()[1]).encode())
+        files.write(memory, str(listener.getsockname()[1]).encode())
         return listener
     raise AssertionError
 
 
+def _named(host: str) -> str:
+    return f"[{host}]" if ":" in host else host
+
+
 def _server(app: App) -> uvicorn.Server:
     config: Any = uvicorn.Config(
-        app,  # type: ignore[arg-type]
+        app,
         http="httptools",
         ws="none",
         lifespan="off",

@@ -116,6 +116,7 @@ def test_status_and_down_tell_the_truth(data: Path) -> None:
     assert url in shown.stdout
     assert json.loads(sagebrush("status", "--data", data, "--json").stdout)["status"] == "ready"
     assert sagebrush("down", "--data", data).stdout == "stopped\n"
+    assert not (data / "server.json").exists()
     assert sagebrush("status", "--data", data).returncode == 3
     assert sagebrush("down", "--data", data).returncode == 0
 

@@ -143,7 +143,7 @@ def test_streams_are_described_with_their_times(logs: Any, group: str) -> None:
         logs.put_log_events(
             logGroupName=group, logStreamName="s", logEvents=[{"timestamp": at + offset, "message": "m"}]
         )
-    [found] = logs.describe_log_streams(logGroupIdentifier=f"arn:aws:logs:us-east-1:123456789012:log-group:{group}:*")[
+    [found] = logs.describe_log_streams(logGroupIdentifier=f"arn:aws:logs:us-east-1:123456789012:log-group:{group}")[
         "logStreams"
     ]
     assert (found["firstEventTimestamp"], found["lastEventTimestamp"]) == (at - 5, at + 3)
@@ -179,7 +179,7 @@ def test_tags(logs: Any) -> None:
     arn = f"arn:aws:logs:us-east-1:123456789012:log-group:{name}"
     logs.tag_resource(resourceArn=arn, tags={"b": "2", "c": ""})
     logs.tag_log_group(logGroupName=name, tags={"a": "3"})
-    logs.untag_resource(resourceArn=f"{arn}:*", tagKeys=["b"])
+    logs.untag_resource(resourceArn=arn, tagKeys=["b"])
     assert logs.list_tags_for_resource(resourceArn=arn)["tags"] == {"a": "3", "c": ""}
     logs.untag_log_group(logGroupName=name, tags=["c"])
     assert logs.list_tags_log_group(logGroupName=name)["tags"] == {"a": "3"}

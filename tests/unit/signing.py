@@ -47,7 +47,8 @@ def received(prepared: AWSPreparedRequest) -> Request:
     headers = [(name, _text(value)) for name, value in prepared.headers.items()]
     if "host" not in (name.lower() for name, _ in headers):
         headers.append(("Host", url.netloc))
-    body = prepared.body.read() if hasattr(prepared.body, "read") else prepared.body or b""
+    held: Any = prepared.body or b""
+    body = held.read() if hasattr(held, "read") else held
     body = body.encode() if isinstance(body, str) else bytes(body)
     return Request(prepared.method, url.path or "/", url.query, Headers(headers), body=body)
 
@@ -75,7 +76,8 @@ def sent(credential: Credential, service: str, call: Callable[[Any], object], **
     config = Config(retries={"max_attempts": 0}).merge(options.pop("config", Config()))
     options = {"endpoint_url": "http://127.0.0.1:4566", "region_name": "us-east-1", **options}
     keys = {"aws_access_key_id": credential.access_key, "aws_secret_access_key": credential.secret}
-    client = boto3.client(service, config=config, aws_session_token=credential.token or None, **keys, **options)
+    make: Any = boto3.client
+    client = make(service, config=config, aws_session_token=credential.token or None, **keys, **options)
     caught: list[AWSPreparedRequest] = []
 
     class StopError(Exception):

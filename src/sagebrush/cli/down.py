@@ -20,4 +20,4 @@ def command(data: str | None, stop_tasks: bool) -> None:
     else:
         click.echo(f"no platform runs on {settings.data}")
     if stop_tasks:
-        click.echo(f"tasks ended: {tasks.stop(settings)}")
+        click.echo(f"tasks ended: {tasks.stop(settings.data)}")

@@ -22,6 +22,6 @@ def command(data: str | None, as_json: bool, door: bool) -> None:
     if as_json:
         click.echo(json.dumps(variables, indent=2))
         return
-    click.echo("unset " + " ".join(environment.FOREIGN))
+    click.echo("unset " + " ".join(environment.foreign(os.environ)))
     for name, value in variables.items():
         click.echo(f"export {name}={shlex.quote(value)}")

@@ -5,19 +5,18 @@ from collections.abc import Mapping
 from sagebrush.cli.platform import Platform
 from sagebrush.kernel.base import files
 
-# Variables of another AWS set-up that would come before ours, or mix with it.
-FOREIGN = (
+_FOREIGN = (
     "AWS_PROFILE",
     "AWS_DEFAULT_PROFILE",
     "AWS_SESSION_TOKEN",
     "AWS_SECURITY_TOKEN",
+    "AWS_CREDENTIAL_EXPIRATION",
     "AWS_ROLE_ARN",
     "AWS_WEB_IDENTITY_TOKEN_FILE",
     "AWS_CONTAINER_CREDENTIALS_RELATIVE_URI",
     "AWS_CONTAINER_CREDENTIALS_FULL_URI",
     "AWS_IGNORE_CONFIGURED_ENDPOINT_URLS",
 )
-
 _EXECUTION_ROLE = "role/service-role/AmazonSageMaker-ExecutionRole"
 _SDK_CONFIG = b"""SchemaVersion: '1.0'
 SageMaker:
@@ -25,6 +24,11 @@ SageMaker:
     Modules:
       TelemetryOptOut: true
 """
+
+
+def foreign(outer: Mapping[str, str]) -> list[str]:
+    """Return the variables of another AWS set-up, which would come before ours or mix with it."""
+    return [*_FOREIGN, *(name for name in outer if name.startswith("AWS_ENDPOINT_URL_"))]
 
 
 def plain(platform: Platform, outer: Mapping[str, str]) -> dict[str, str]:

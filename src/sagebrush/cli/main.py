@@ -15,7 +15,6 @@ COMMANDS = {
     "demo": "Train, deploy and use a model on real data, through the real SDK.",
     "images": "List the images, or build their environments ahead.",
     "explain": "Tell what serves an operation: a function, a rule, or nothing.",
-    "pages": "Write the generated pages of the documentation.",
 }
 
 

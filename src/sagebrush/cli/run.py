@@ -38,7 +38,8 @@ def execute(settings: Settings, argv: Sequence[str]) -> int:
 
 def surroundings(found: Platform) -> dict[str, str]:
     """Return the whole environment of a command that is to talk to a platform."""
-    kept = {name: value for name, value in os.environ.items() if name not in environment.FOREIGN}
+    hidden = environment.foreign(os.environ)
+    kept = {name: value for name, value in os.environ.items() if name not in hidden}
     return kept | environment.plain(found, kept) | environment.door(found, kept)
 
 

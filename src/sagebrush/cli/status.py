@@ -9,8 +9,7 @@ from urllib.error import URLError
 
 import click
 
-from sagebrush.cli import options, platform
-from sagebrush.cli.folders import unfinished_tasks
+from sagebrush.cli import options, platform, tasks
 from sagebrush.cli.platform import Platform
 
 _STOPPED = 3  # what `systemctl status` exits with where a unit does not run
@@ -26,16 +25,18 @@ def command(data: str | None, as_json: bool) -> None:
     settings = options.read(data=data)
     found = platform.find(settings)
     state = _health(found) if found else "starting" if platform.serving(settings.data) else "stopped"
-    tasks = unfinished_tasks(settings.data)
+    running = [place.id for place in tasks.unfinished(settings.data)]
     if as_json:
         about = {key: str(value) if key == "data" else value for key, value in asdict(found).items()} if found else {}
-        click.echo(json.dumps({"status": state, "data": str(settings.data), "tasks": tasks} | about, indent=2))
+        click.echo(json.dumps({"status": state, "data": str(settings.data), "tasks": running} | about, indent=2))
     else:
         click.echo(f"status    {state}")
         for line in _about(found) if found else ():
             click.echo(line)
         click.echo(f"data      {settings.data}")
-        click.echo(f"tasks     {len(tasks)} running or waiting" + "".join(f"\n          {task}" for task in tasks))
+        click.echo(f"tasks     {len(running)} running or waiting")
+        for task in running:
+            click.echo(f"          {task}")
     sys.exit(_STOPPED if state == "stopped" else 0)
 
 

@@ -28,7 +28,9 @@ _BROKEN = (OSError, EOFError, tarfile.TarError, zipfile.BadZipFile, zlib.error, 
 def unpack(archive: str, folder: str) -> None:
     """Unpack a tar (plain, gz, bz2, xz) or zip archive. Raises ValueError where a member would leave the folder."""
     os.makedirs(folder, exist_ok=True)
-    if zipfile.is_zipfile(archive) and not tarfile.is_tarfile(archive):
+    if not tarfile.is_tarfile(archive):
+        if not zipfile.is_zipfile(archive):
+            raise ValueError("it is neither a tar nor a zip archive, or it is cut off")
         with zipfile.ZipFile(archive) as zipped:
             for entry in zipped.infolist():
                 _put_zipped(zipped, entry, folder)
@@ -139,7 +141,8 @@ def main(arguments: list[str]) -> int:
         return 0 if pack(arguments[1], sys.stdout.buffer, empty=arguments[2:] == ["empty"]) else NOTHING
     except _BROKEN as error:
         what = "unpacked" if arguments[0] == "unpack" else "packed"
-        sys.stderr.write(f"{os.path.basename(arguments[1])} could not be {what}: {error}\n")
+        why = " ".join(str(error).split())
+        sys.stderr.write(f"{os.path.basename(arguments[1])} could not be {what}: {why}\n")
         return 1
 
 

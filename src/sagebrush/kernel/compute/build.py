@@ -5,6 +5,7 @@ import os
 import shutil
 import subprocess
 import sys
+import sysconfig
 from collections import deque
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
@@ -18,8 +19,7 @@ from sagebrush.kernel.compute.pip_settings import PipSettings
 Progress = Callable[[str, float], None]
 """Told what the build does now and how far it is, from 0 to 1."""
 
-PIP = "pip==25.3"
-"""Every environment has pip, so that a job can install its own requirements."""
+_PIP = "pip==25.3"
 
 _MILESTONES = {"Resolved": 0.1, "Prepared": 0.6, "Installed": 0.65, "Bytecode": 1.0}
 _TOLD = 15
@@ -53,9 +53,19 @@ class Environment:
 
 def interpreter(version: str) -> str:
     """Return what uv is asked for: the interpreter that runs this process, where it is of that version (`3.11`)."""
-    own = ".".join(str(part) for part in sys.version_info[:2])
-    base = Path(sys.base_prefix) / "bin" / f"python{own}"
-    return str(base) if version == own and base.exists() else version
+    major, minor, micro = sys.version_info[:3]
+    base = Path(sys.base_prefix) / "bin" / f"python{major}.{minor}"
+    return str(base) if f"{major}.{minor}.{micro}.".startswith(f"{version}.") and base.exists() else version
+
+
+def pip_itself() -> str:
+    """Return the requirement of the pip that every environment has, so that a job can install its own requirements.
+
+    The one that this interpreter brings along, where it brings one: so a plain environment needs no network.
+    """
+    folders = (sysconfig.get_config_var("WHEEL_PKG_DIR"), f"{sysconfig.get_path('stdlib')}/ensurepip/_bundled")
+    bundled = [wheel for folder in folders if folder for wheel in sorted(Path(folder).glob("pip-*.whl"))]
+    return str(bundled[-1]) if bundled else _PIP
 
 
 def build(target: Path, python: str, requirements: tuple[str, ...], pip: PipSettings, progress: Progress) -> None:
@@ -73,7 +83,7 @@ def build(target: Path, python: str, requirements: tuple[str, ...], pip: PipSett
             tool = [uv.find_uv_bin(), "--no-config", "--color", "never", "--no-progress"]
             _run([*tool, "venv", "--relocatable", "--python", python, str(draft)], pip, progress)
             install = ["pip", "install", "--python", str(draft / "bin/python"), "--compile-bytecode"]
-            _run([*tool, *install, *pip.uv_arguments(), PIP, *requirements], pip, progress)
+            _run([*tool, *install, *pip.uv_arguments(), pip_itself(), *requirements], pip, progress)
             draft.rename(target)
         finally:
             shutil.rmtree(draft, ignore_errors=True)

@@ -4,16 +4,17 @@ import asyncio
 import os
 import socket
 from collections import deque
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from contextlib import suppress
 from dataclasses import dataclass
+from functools import partial
 from http.client import HTTPConnection, HTTPException
 from pathlib import Path
-from typing import Any
+from typing import Any, cast
 
 import httptools
 
-_LONGEST_PATH = 107  # bytes that fit into sockaddr_un, the final zero left out
+_LONGEST_ADDRESS = 107  # bytes, its final zero left out
 _IDLE = 64  # connections kept open to one container
 _JOINED = 64 * 2**10  # a body up to this size goes out in one write with its head
 _FULL = 0.005  # seconds between two tries to connect to a socket whose backlog is full
@@ -21,6 +22,10 @@ _FULL = 0.005  # seconds between two tries to connect to a socket whose backlog 
 
 class ContainerError(Exception):
     """A container did not give an answer: nobody listens, or it broke off, or what it said is not HTTP."""
+
+
+class NotListeningError(ContainerError):
+    """Nobody listens on the socket: nothing was sent."""
 
 
 class AnswerTooLargeError(ContainerError):
@@ -59,7 +64,7 @@ class Client:
         """Send a request to the socket at `path` and return the whole answer, of whose body at most `limit` bytes.
 
         It waits for as long as the caller lets it (`asyncio.timeout`); cut off, the connection is closed. Raises
-        AnswerTooLargeError and ContainerError. Nothing is sent twice, unless the container closed a kept connection
+        NotListeningError, AnswerTooLargeError and ContainerError. Nothing is sent twice, unless the container closed a kept connection
         before it had read the request.
         """
         head = _head(method, target, headers, len(body))
@@ -84,31 +89,39 @@ class Client:
             connection.abort()
             raise
         if connection.reusable:
-            idle = self._idle.setdefault(path, deque())
-            idle.append(connection)
-            if len(idle) > _IDLE:
-                idle.popleft().abort()
+            self._keep(path, connection)
         else:
             connection.abort()
         return answer
 
-    def forget(self, path: str) -> None:
-        """Close the connections kept to a socket that is not used any more."""
-        for connection in self._idle.pop(path, ()):
-            connection.abort()
+    def _keep(self, path: str, connection: "_Connection") -> None:
+        """Keep a connection until it is used again or the container closes it."""
+        idle = self._idle.setdefault(path, deque())
+        idle.append(connection)
+        connection.lost = partial(self._remove, path, connection)
+        if len(idle) > _IDLE:
+            idle.popleft().abort()
+
+    def _remove(self, path: str, connection: "_Connection") -> None:
+        idle = self._idle.get(path)
+        if idle and connection in idle:
+            idle.remove(connection)
+        if not idle:
+            self._idle.pop(path, None)
 
     def close(self) -> None:
         """Close every connection kept."""
-        for path in tuple(self._idle):
-            self.forget(path)
+        for idle in tuple(self._idle.values()):
+            for connection in tuple(idle):
+                connection.abort()
 
 
 class _Connection(asyncio.Protocol):
     """One connection: one exchange at a time."""
 
     def __init__(self) -> None:
-        self.open = False
-        self.reusable = False
+        self.open = self.reusable = False
+        self.lost: Callable[[], None] = _nothing
         self._transport: asyncio.Transport
         self._answer: asyncio.Future[Answer] | None = None
         self._parser: Any = None
@@ -142,8 +155,7 @@ class _Connection(asyncio.Protocol):
 
     def connection_made(self, transport: asyncio.BaseTransport) -> None:
         """Note the transport."""
-        assert isinstance(transport, asyncio.Transport)
-        self._transport = transport
+        self._transport = cast("asyncio.Transport", transport)
         self.open = True
 
     def data_received(self, data: bytes) -> None:
@@ -160,6 +172,7 @@ class _Connection(asyncio.Protocol):
     def connection_lost(self, exc: Exception | None) -> None:
         """Tell who waits: an answer without a length ends with the connection, any other is broken off."""
         self.open = self.reusable = False
+        self.lost()
         if exc is None and self._headed and not {"content-length", "transfer-encoding"} & self._headers.keys():
             self._finish()
         elif not self._seen and isinstance(exc, BrokenPipeError | ConnectionResetError):
@@ -233,30 +246,37 @@ async def _open(path: str) -> _Connection:
         except BlockingIOError:
             await asyncio.sleep(_FULL)
         except OSError as error:
-            raise ContainerError(f"the container does not listen: {error.strerror}") from error
+            raise NotListeningError(f"the container does not listen: {error.strerror}") from error
         else:
             _, connection = await loop.create_unix_connection(_Connection, sock=channel)
             return connection
 
 
 def _connected(path: str, timeout: float) -> socket.socket:
-    """Return a socket connected to `path`, which may be longer than the kernel takes in one piece."""
+    """Return a socket connected to `path`, which may be longer than an address of unix(7) holds."""
     channel = socket.socket(socket.AF_UNIX, socket.SOCK_STREAM)
     channel.settimeout(timeout)
     try:
-        if len(os.fsencode(path)) <= _LONGEST_PATH:
+        if len(os.fsencode(path)) <= _LONGEST_ADDRESS:
             channel.connect(path)
         else:
-            place = Path(path)
-            folder = os.open(place.parent, os.O_PATH | os.O_DIRECTORY)
-            try:
-                channel.connect(f"/proc/self/fd/{folder}/{place.name}")
-            finally:
-                os.close(folder)
+            _connect_within(channel, Path(path))
     except BaseException:
         channel.close()
         raise
     return channel
+
+
+def _connect_within(channel: socket.socket, path: Path) -> None:
+    folder = os.open(path.parent, os.O_PATH | os.O_DIRECTORY)
+    try:
+        channel.connect(f"/proc/self/fd/{folder}/{path.name}")
+    finally:
+        os.close(folder)
+
+
+def _nothing() -> None:
+    """Nobody has to know."""
 
 
 def _head(method: str, target: str, headers: Sequence[tuple[str, str]], length: int) -> bytes:

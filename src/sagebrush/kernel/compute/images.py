@@ -18,7 +18,7 @@ from pathlib import Path
 from typing import Any
 
 import sagebrush
-from sagebrush.kernel.compute.build import PIP, BuildError, Environment, Progress, build, interpreter
+from sagebrush.kernel.compute.build import BuildError, Environment, Progress, build, interpreter, pip_itself
 from sagebrush.kernel.compute.pip_settings import PipSettings
 
 _REGISTRY = re.compile(r"\d{12}\.dkr\.ecr(-fips)?\.[a-z0-9-]+\.amazonaws\.com(\.cn)?/")
@@ -43,6 +43,8 @@ class Image:
     entry: Mapping[str, tuple[str, ...]]
     repositories: Mapping[str, tuple[str, ...]]
     versions: Mapping[str, str]
+    metrics: str = ""
+    """Regular expression, with groups `name` and `value`, that finds metrics in the log of its built-in algorithm."""
 
     def accepts(self, repository: str, tag: str) -> bool:
         """Tell whether a URI with this repository and tag means this image."""
@@ -96,7 +98,7 @@ class Images:
 
     def place(self, image: Image) -> Path:
         """Return where the image's environment lies, or will lie: its name and a hash of all that it is made from."""
-        parts = (*sorted(image.requirements), PIP, interpreter(image.python), sysconfig.get_platform())
+        parts = (*sorted(image.requirements), pip_itself(), interpreter(image.python), sysconfig.get_platform())
         digest = hashlib.sha256("\n".join(parts).encode()).hexdigest()[:16]
         return self._cache / f"{image.name}-{digest}"
 
@@ -128,7 +130,7 @@ def manifest(path: Path) -> Image:
     for member, kind in (*_TABLES.items(), *((name, str) for name in _TEXTS)):
         if not isinstance(told.get(member), kind):
             raise ManifestError(f"{path}: {member} must be given, as a {kind.__name__}")
-    unknown = sorted(set(told) - {*_TABLES, *_TEXTS})
+    unknown = sorted(set(told) - {*_TABLES, *_TEXTS, "metrics"})
     if unknown:
         raise ManifestError(f"{path}: {', '.join(unknown)}: no such setting")
     return Image(
@@ -140,6 +142,7 @@ def manifest(path: Path) -> Image:
         entry=_lists(path, told["entry"]),
         repositories=_lists(path, told["repositories"]),
         versions=told["versions"],
+        metrics=told.get("metrics", ""),
     )
 
 

@@ -122,7 +122,7 @@ class Sandbox:
             signal.signal(number, signal.SIG_DFL)
         for place in self._values("--chdir"):
             os.chdir(place[0])
-        os.execvpe(self._command[0], self._command, {name: value for name, value in self._values("--setenv")})  # noqa: S606  no shell is wanted
+        os.execvpe(self._command[0], self._command, {values[0]: values[1] for values in self._values("--setenv")})  # noqa: S606  no shell is wanted
 
     def _values(self, option: str) -> Iterator[tuple[str, ...]]:
         return (values for name, values in self._options if name == option)

@@ -32,7 +32,7 @@ def spawn(plan: dict[str, Any], argv: Sequence[str], out: int, error: int, statu
         for place, fd in enumerate([fcntl.fcntl(fd, fcntl.F_DUPFD_CLOEXEC, len(fds)) for fd in fds]):
             os.dup2(fd, place)
         program = [*plan["program"], "--args", str(OPTIONS_FD), "--json-status-fd", str(STATUS_FD), *plan["flags"]]
-        os.execve(program[0], [*program, "--", *argv], {"LC_ALL": "C.UTF-8"})  # noqa: S606  no shell is wanted
+        os.execve(program[0], [*program, "--", *argv], {})  # noqa: S606  no shell is wanted
     except BaseException as failure:  # noqa: BLE001  a forked child must never return into its parent's code
         os.write(error, f"the sandbox could not be started: {failure}\n".encode())
     finally:

@@ -69,12 +69,12 @@ class Routes:
 
     def put(self, arn: str, shares: Sequence[Share], compute: Compute) -> Route:
         """Send the requests for a name to these tasks from now on; tasks that do not serve are left out."""
-        branches = []
-        for share in shares:
-            backends = (self._backend(task, compute) for task in share.tasks)
-            branches.append(Branch(share, tuple(backend for backend in backends if backend)))
-        route = self._routes[arn] = Route(tuple(branches))
+        route = self._routes[arn] = self._route(shares, compute)
         return route
+
+    def offer(self, arn: str, shares: Sequence[Share], compute: Compute) -> Route:
+        """Do as `put` does, unless the name has a route already; return the route that it has."""
+        return self._routes.setdefault(arn, self._route(shares, compute))
 
     def drop(self, arn: str) -> None:
         """Forget a name."""
@@ -88,6 +88,13 @@ class Routes:
     def retire(self, task: str) -> None:
         """Forget a task that no route leads to any more."""
         self._backends.pop(task, None)
+
+    def _route(self, shares: Sequence[Share], compute: Compute) -> Route:
+        branches = []
+        for share in shares:
+            backends = (self._backend(task, compute) for task in share.tasks)
+            branches.append(Branch(share, tuple(backend for backend in backends if backend)))
+        return Route(tuple(branches))
 
     def _backend(self, task: str, compute: Compute) -> Backend | None:
         """Return the one Backend that a task has for all its time, so that its count goes on when routes change."""

@@ -2,7 +2,7 @@
 
 It belongs to nobody: it outlives the server that started it, and its sandbox dies with it. It unpacks, runs the
 command, stamps its output, packs, and writes `exit.json` last. It is kept small, for there is one per task: standard
-library only, and little of that. What it does is in `plan.json`, which `start.plan` writes.
+library only, and little of that. What it does is in `plan.json`, which `start.prepare` writes.
 
 Files of the task's directory: `lock` is held while the runner lives and holds its process id; `phase` gets a line
 `<name> <epoch seconds>` for each phase; `log` is a `TaskLog`; `stop` is the wish to end, with the seconds of grace.
@@ -10,7 +10,7 @@ After each change the task's name goes into the named pipe `../.events`, where a
 """
 
 # Pathlib would add a fifth to the memory and the start of every runner:
-# ruff: noqa: PTH103, PTH105, PTH108, PTH109, PTH110, PTH119, PTH120, PTH123
+# ruff: noqa: PTH103, PTH105, PTH108, PTH109, PTH110, PTH116, PTH119, PTH120, PTH123
 import fcntl
 import json
 import os
@@ -208,7 +208,7 @@ def claim() -> bool:
         fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
     except BlockingIOError:
         return False
-    if os.path.exists("phase") or os.path.exists("exit.json"):
+    if os.path.exists("exit.json") or (os.path.exists("phase") and os.stat("phase").st_size):
         return False
     os.truncate(lock, 0)
     os.write(lock, str(os.getpid()).encode())

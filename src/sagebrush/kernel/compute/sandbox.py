@@ -10,6 +10,7 @@ import os
 import shutil
 import subprocess
 import sys
+import tempfile
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from pathlib import Path
@@ -33,8 +34,7 @@ _ETC = (
     "pki/tls/certs", "protocols", "services", "ssl/certs", "ssl/openssl.cnf", "timezone",
 )  # fmt: skip
 _FOLDERS = (
-    "dev", "etc", "home", "mnt", "opt/ml", "proc", "root", "run", "srv", "sys/devices/system", "tmp", "var/cache",
-    "var/lib", "var/log", "var/tmp", f"{_OWN[1:]}/bin",
+    "dev", "etc", "opt/ml", "proc", "root", "run", "sys/devices/system", "tmp", "var/log", "var/tmp", f"{_OWN[1:]}/bin",
 )  # fmt: skip
 _CAPABILITIES = tuple(launcher.CAPABILITIES)
 _NAMESPACES = ("--unshare-pid", "--unshare-ipc", "--unshare-uts")
@@ -59,12 +59,16 @@ class Backend:
 
     def trial(self) -> str:
         """Try the backend; return "" or what is wrong with it."""
-        described = [*privileges(), *_NAMESPACES, "--unshare-net", "--die-with-parent", "--bind", "/", "/"]
-        command = [*self.program, *described, "--dev", "/dev", "--proc", "/proc", "--", "true"]
-        try:
-            done = subprocess.run(command, capture_output=True, check=False, text=True, timeout=60)
-        except (OSError, subprocess.TimeoutExpired) as error:
-            return str(error)
+        with tempfile.TemporaryDirectory(prefix="sagebrush-") as folder:
+            _link_system(Path(folder))
+            described = [*privileges(), *_NAMESPACES, "--unshare-net", "--die-with-parent", *_root(Path(folder))]
+            for place in _system():
+                described += ["--ro-bind", str(place), str(place)]
+            try:
+                command = [*self.program, *described, "--", "/bin/sh", "-c", "true"]
+                done = subprocess.run(command, capture_output=True, check=False, text=True, timeout=60)
+            except (OSError, subprocess.TimeoutExpired) as error:
+                return str(error)
         return "" if done.returncode == 0 else done.stderr.strip() or f"exit status {done.returncode}"
 
 
@@ -107,9 +111,7 @@ def lay_out(folder: Path, spec: TaskSpec, environment: Environment) -> None:
         (folder / "fs" / name).chmod(0o1777)
     for name, text in _etc(spec).items():
         (folder / "fs/etc" / name).write_text(text, "utf-8")
-    for name in _SYSTEM:
-        if (place := Path("/", name)).is_symlink() and not (link := folder / "fs" / name).is_symlink():
-            link.symlink_to(place.readlink())
+    _link_system(folder / "fs")
     _virtual_environment(folder / "fs" / _OWN[1:], environment)
     (folder / "root/run").mkdir(parents=True, exist_ok=True)
 
@@ -163,7 +165,7 @@ def _virtual_environment(place: Path, environment: Environment) -> None:
 def options(folder: Path, spec: TaskSpec, image: Image, environment: Environment, pip: PipSettings) -> list[str]:
     """Return the options of a task's sandbox."""
     described = [*privileges(), *_NAMESPACES, "--die-with-parent", "--new-session", "--hostname", spec.host]
-    described += ["--bind", str(folder / "fs"), "/", "--dev", "/dev", "--proc", "/proc"]
+    described += _root(folder / "fs")
     for source, target in _visible(image, environment, pip if spec.network else PipSettings()):
         described += ["--ro-bind", str(source), target]
     described += ["--bind", str(folder / "root"), ML]
@@ -197,13 +199,8 @@ def variables(spec: TaskSpec, pip: PipSettings) -> Mapping[str, str]:
 
 def _visible(image: Image, environment: Environment, pip: PipSettings) -> Iterator[tuple[Path, str]]:
     """Yield what of this machine every container sees, read-only: (place here, place there)."""
-    for name in _SYSTEM:
-        if (place := Path("/", name)).is_dir() and not place.is_symlink():
-            yield place, str(place)
-    for place in (Path("/etc", name) for name in _ETC):
-        if place.exists():
-            yield place, str(place)
-    yield Path("/sys/devices/system"), "/sys/devices/system"
+    for place in (*_system(), *filter(Path.exists, (Path("/etc", name) for name in _ETC)), Path("/sys/devices/system")):
+        yield place, str(place)
     prefix = environment.python.parent.parent
     places = [prefix, *([Path("/nix/store")] if prefix.is_relative_to("/nix/store") else []), *pip.paths()]
     for place in dict.fromkeys(place for place in places if not _in_system(place)):
@@ -213,6 +210,21 @@ def _visible(image: Image, environment: Environment, pip: PipSettings) -> Iterat
     kit = image.folder.parent / "_kit"
     yield kit if kit.is_dir() else shipped() / "_kit", f"{_KIT}/_kit"
     yield Path(archives.__file__), ARCHIVES
+
+
+def _root(folder: Path) -> list[str]:
+    return ["--bind", str(folder), "/", "--dev", "/dev", "--proc", "/proc"]
+
+
+def _system() -> list[Path]:
+    """Return the folders of the system's programs and libraries, but for links to one of them."""
+    return [place for place in (Path("/", name) for name in _SYSTEM) if place.is_dir() and not place.is_symlink()]
+
+
+def _link_system(root: Path) -> None:
+    for name in _SYSTEM:
+        if (place := Path("/", name)).is_symlink() and not (root / name).is_symlink():
+            (root / name).symlink_to(place.readlink())
 
 
 def _in_system(place: Path) -> bool:

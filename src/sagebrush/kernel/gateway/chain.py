@@ -16,7 +16,7 @@ from sagebrush.kernel.grammar.call import Call, Result, World, perform
 from sagebrush.kernel.grammar.service import Services
 from sagebrush.kernel.wire.faults import fault
 from sagebrush.kernel.wire.http import Request, Response
-from sagebrush.kernel.wire.models import service_model
+from sagebrush.kernel.wire.models import is_form, service_model
 from sagebrush.kernel.wire.parse import parse
 from sagebrush.kernel.wire.route import Route, Router
 from sagebrush.kernel.wire.serialise import serialise
@@ -40,6 +40,8 @@ class Chain:
         request_id = uuid4()
         route: Route | None = None
         try:
+            if is_form(request):  # the operation's name is in the body
+                request.body = await _whole(request, body)
             route = self._router.match(request)
             return await self._answer(route, request, body, request_id)
         except AwsError as error:
@@ -53,8 +55,10 @@ class Chain:
             return fault(route, request, AwsError("InternalFailure", text, 500), request_id)
 
     async def _answer(self, route: Route, request: Request, body: AsyncIterator[bytes], request_id: str) -> Response:
-        streams = route.operation.has_streaming_input
-        if not streams:
+        s3 = route.protocol == "rest-xml"
+        # A signature covers the body's hash. S3's clients state it; from others the body must be there to be verified.
+        streams = route.operation.has_streaming_input and (s3 or "x-amz-content-sha256" in request.headers)
+        if not streams and not request.body:
             request.body = await _whole(request, body)
         signed = verify(request, self._terms(route, request))
         if streams:
@@ -62,8 +66,9 @@ class Chain:
         else:
             request.body, trailers = payload.whole(request.body, signed, request.headers, route.protocol)
             request.trailers.update(trailers)
-            if request.headers.get("content-encoding") == "gzip" and route.protocol != "rest-xml":
+            if request.headers.get("content-encoding") == "gzip" and not s3:
                 request.body = payload.gunzip(request.body)
+            request.stream = _once(request.body)
         operation = self._services.operation(route.service, xform_name(route.operation.name))
         if operation is None:
             raise not_implemented(route.service, route.operation.name)
@@ -103,6 +108,10 @@ async def _whole(request: Request, body: AsyncIterator[bytes]) -> bytes:
             raise _too_large()
         chunks.append(chunk)
     return chunks[0] if len(chunks) == 1 else b"".join(chunks)
+
+
+async def _once(body: bytes) -> AsyncIterator[bytes]:
+    yield body
 
 
 def _too_large() -> AwsError:

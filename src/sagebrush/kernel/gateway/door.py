@@ -7,6 +7,7 @@ untouched (RFC 9110, 9.3.6). Requests for plain http, in absolute form (RFC 9112
 
 import asyncio
 import re
+import socket
 from urllib.parse import urlsplit
 
 from sagebrush.kernel.gateway.authority import Authority, ours
@@ -40,10 +41,10 @@ class Door:
         self._tasks: set[asyncio.Task[None]] = set()
         self._server: asyncio.Server | None = None
 
-    async def open(self, host: str, port: int) -> None:
+    async def open(self, listener: socket.socket) -> None:
         """Begin to listen."""
         loop = asyncio.get_running_loop()
-        self._server = await loop.create_server(lambda: _Arrival(self), host, port)
+        self._server = await loop.create_server(lambda: _Arrival(self), sock=listener)
         self.port = self._server.sockets[0].getsockname()[1]
 
     async def close(self) -> None:
@@ -77,7 +78,7 @@ class Door:
 
     async def _tunnel(self, transport: asyncio.Transport, target: str, rest: bytes) -> None:
         host, port = _authority_form(target)
-        near, far = await self._link(transport, host, port)
+        near, far = await self._link(transport, host, port, _Half(self))
         if not ours(host) or port == 80:
             far.transport.write(rest)
             transport.write(b"HTTP/1.1 200 Connection established\r\n\r\n")
@@ -98,14 +99,14 @@ class Door:
         """Pass on one request for plain http. The connection ends with it, as the next may be for another host."""
         host, port, path = _absolute_form(target)
         fields = [field for field in head.rstrip().split(b"\r\n")[1:] if not field.lower().startswith(_HOP)]
-        _, far = await self._link(transport, host, port)
+        _, far = await self._link(transport, host, port, _Answer(self))
         line = f"{method} {path} HTTP/1.1".encode("latin-1")
         far.transport.write(b"\r\n".join([line, *fields, b"Connection: close", b"", rest]))
         transport.resume_reading()
 
-    async def _link(self, transport: asyncio.Transport, host: str, port: int) -> tuple["_Half", "_Half"]:
-        """Connect to where `host` is to be found, and tie both connections together."""
-        near, far = _Half(self), _Half(self)
+    async def _link(self, transport: asyncio.Transport, host: str, port: int, far: "_Half") -> tuple["_Half", "_Half"]:
+        """Connect `far` to where `host` is to be found, and tie both connections together."""
+        near = _Half(self)
         near.peer, far.peer = far, near
         near.transport = transport
         place = self.gateway if ours(host) else (host, port)
@@ -130,6 +131,7 @@ class _Arrival(asyncio.Protocol):
     def __init__(self, door: Door) -> None:
         self._door = door
         self._head = b""
+        self._refused = False
 
     def connection_made(self, transport: asyncio.Transport) -> None:  # type: ignore[override]
         self._transport = transport
@@ -137,15 +139,18 @@ class _Arrival(asyncio.Protocol):
         self._timeout = asyncio.get_running_loop().call_later(_HEAD_SECONDS, transport.abort)
 
     def data_received(self, data: bytes) -> None:
+        if self._refused:
+            return  # read on, so that the refusal is not cut off by a reset
         self._head += data
         head, end, rest = self._head.partition(b"\r\n\r\n")
-        if end:
+        if len(head) > _HEAD_LIMIT:
+            self._refused = True
+            self._transport.write(_Refusal("431 Request Header Fields Too Large", "the head is too long.").response)
+            self._transport.write_eof()
+        elif end:
             self._timeout.cancel()
             self._transport.pause_reading()
             self._door.admit(self._transport, head + end, rest)
-        elif len(self._head) > _HEAD_LIMIT:
-            self._transport.write(_Refusal("431 Request Header Fields Too Large", "the head is too long.").response)
-            self._transport.close()
 
     def connection_lost(self, exc: Exception | None) -> None:  # noqa: ARG002
         self._timeout.cancel()
@@ -201,6 +206,33 @@ class _Half(asyncio.Protocol):
         self.peer.transport.close()
 
 
+class _Answer(_Half):
+    """The half that brings one answer back, and tells the client, whoever answers, that the connection ends with it."""
+
+    def __init__(self, door: Door) -> None:
+        super().__init__(door)
+        self._head: bytes | None = b""
+
+    def data_received(self, data: bytes) -> None:
+        if self._head is None:
+            super().data_received(data)
+            return
+        line, end, rest = (self._head + data).partition(b"\r\n")
+        self._head = line + end + rest
+        if not end:
+            return
+        if line[9:10] == b"1":  # 100 Continue, which the answer follows
+            head, end, rest = self._head.partition(b"\r\n\r\n")
+            if end:
+                self._head = b""
+                super().data_received(head + end)
+                if rest:
+                    self.data_received(rest)
+            return
+        self._head = None
+        super().data_received(line + b"\r\nConnection: close\r\n" + rest)
+
+
 def _request_line(head: bytes) -> tuple[str, str]:
     found = _LINE.fullmatch(head.partition(b"\r\n")[0])
     if found is None:
@@ -229,8 +261,8 @@ def _authority_form(target: str) -> tuple[str, int]:
     return host.strip("[]").rstrip(".").lower(), int(port)
 
 
-async def open_door(host: str, port: int, gateway_port: int, authority: Authority) -> Door:
-    """Open the door on `host`:`port` (0 takes a free port) in front of the gateway's plain listener."""
+async def open_door(listener: socket.socket, gateway_port: int, authority: Authority) -> Door:
+    """Open the door on a listening socket, in front of the gateway's plain listener."""
     door = Door(gateway_port, authority)
-    await door.open(host, port)
+    await door.open(listener)
     return door

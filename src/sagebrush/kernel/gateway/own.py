@@ -5,6 +5,7 @@ from collections.abc import Mapping
 from sagebrush import __version__
 from sagebrush.kernel.base.errors import AwsError
 from sagebrush.kernel.base.settings import Settings
+from sagebrush.kernel.compute.base import Link
 from sagebrush.kernel.gateway.app import Own, json_response
 from sagebrush.kernel.gateway.authority import Authority
 from sagebrush.kernel.grammar.call import World
@@ -29,14 +30,25 @@ def routes(world: World) -> Mapping[str, Own]:
     return {"health": health, "credentials": credentials}
 
 
-def environment(settings: Settings, endpoint: str, door: str, authority: Authority) -> dict[str, str]:
-    """Return what a program needs in its environment so that every AWS call of it comes here, whatever SDK it uses."""
+_CERTIFICATE, _BUNDLE = "/opt/sagebrush/ca.pem", "/opt/sagebrush/bundle.pem"
+
+
+def environment(settings: Settings, endpoint: str, door: str) -> dict[str, str]:
+    """Return what a container needs in its environment so that every AWS call comes here, whatever SDK makes it."""
+    local = "localhost,127.0.0.1,::1"
     return {
         "AWS_ENDPOINT_URL": endpoint,
-        "HTTPS_PROXY": door,
-        "https_proxy": door,
-        "NO_PROXY": "localhost,127.0.0.1,::1",
-        "no_proxy": "localhost,127.0.0.1,::1",
-        "AWS_CA_BUNDLE": str(authority.certificate),
+        **dict.fromkeys(("HTTPS_PROXY", "https_proxy"), door),
+        **dict.fromkeys(("NO_PROXY", "no_proxy"), local),
+        "AWS_CA_BUNDLE": _CERTIFICATE,
+        **dict.fromkeys(("REQUESTS_CA_BUNDLE", "SSL_CERT_FILE"), _BUNDLE),
         "AWS_DEFAULT_REGION": settings.region,
     }
+
+
+def certificates(authority: Authority) -> tuple[Link, ...]:
+    """Return the files that `environment` names, to be seen by containers."""
+    return (
+        Link(authority.certificate, _CERTIFICATE, read_only=True),
+        Link(authority.bundle, _BUNDLE, read_only=True),
+    )

@@ -9,11 +9,12 @@ from typing import TYPE_CHECKING, Any, Protocol
 
 from sagebrush.kernel.auth.identities import Identities, Identity
 from sagebrush.kernel.auth.policy import authorise
+from sagebrush.kernel.auth.trust import allows_service
 from sagebrush.kernel.base.arns import Arn
 from sagebrush.kernel.base.clock import Clock
 from sagebrush.kernel.base.errors import AwsError, not_implemented, validation
 from sagebrush.kernel.base.settings import Settings
-from sagebrush.kernel.compute.base import Compute
+from sagebrush.kernel.compute.base import Compute, Link
 from sagebrush.kernel.compute.images import Images
 from sagebrush.kernel.objects.base import ObjectStore
 from sagebrush.kernel.signals.logs import LogStore
@@ -70,6 +71,8 @@ class World:
     """Have the drive loop look at the record with this ARN now."""
     environment: dict[str, str] = field(default_factory=dict)
     """What a container needs to reach this platform: endpoint, proxy, certificates."""
+    certificates: tuple[Link, ...] = ()
+    """The files that `environment` names."""
     loop: asyncio.AbstractEventLoop | None = None
 
     def aws(self, service: str, identity: Identity, region: str | None = None) -> "Client":
@@ -100,6 +103,11 @@ class Call:
         return self.identity.account
 
     @property
+    def protocol(self) -> str:
+        """The protocol whose words a refusal takes: botocore's own choice for the service."""
+        return str(self.operation.model.service_model.resolved_protocol)
+
+    @property
     def now(self) -> float:
         """The platform's time."""
         return self.world.clock.now()
@@ -114,12 +122,15 @@ class Call:
             arn = Arn.parse(role)
         except ValueError:
             raise validation(f"Invalid role ARN: {role}") from None
-        if self.world.identities.roles.id_of(str(arn)) is None:
+        roles, principal = self.world.identities.roles, f"{self.operation.service}.amazonaws.com"
+        if roles.id_of(str(arn)) is None or not allows_service(
+            roles.by_arn(str(arn))["AssumeRolePolicyDocument"], principal, self.account
+        ):
             raise validation(
                 f"Could not assume role {role}. Please ensure that the role exists and allows principal"
-                f" '{self.operation.service}.amazonaws.com' to assume the role."
+                f" '{principal}' to assume the role."
             )
-        authorise(self.identity, "iam:PassRole", role, self.world.identities)
+        authorise(self.identity, "iam:PassRole", role, self.world.identities, self.protocol)
 
 
 def perform(call: Call) -> Result | Awaitable[Result | None] | None:
@@ -128,7 +139,8 @@ def perform(call: Call) -> Result | Awaitable[Result | None] | None:
     Returns what the handler returns: for a streaming operation an awaitable, which must be awaited on the event loop.
     """
     validate(call.operation.model, call.params)
-    authorise(call.identity, f"{call.operation.service}:{call.operation.name}", "*", call.world.identities)
+    action = f"{call.operation.service}:{call.operation.name}"
+    authorise(call.identity, action, "*", call.world.identities, call.protocol)
     return call.operation.handler(call)
 
 

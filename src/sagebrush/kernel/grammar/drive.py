@@ -1,6 +1,7 @@
 """The drive loop: each unfinished record is moved, step by step, until nothing is left to do."""
 
 import logging
+import math
 import threading
 from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
@@ -45,7 +46,8 @@ class DriveLoop:
         self._thread = threading.Thread(target=self._watch, name="drive", daemon=True)
 
     def start(self) -> None:
-        """Begin with every record that a former process left unfinished."""
+        """Begin with every record that a former process left unfinished: its task may have ended unseen."""
+        self._woken.update(self._world.records.due(math.inf, limit=-1))
         self._thread.start()
 
     def stop(self) -> None:

@@ -124,7 +124,7 @@ class Resource:
     def _summary(self) -> tuple[str, frozenset[str]]:
         members = _structure(self._model(self._plural).output_shape).members
         name, shape = next((name, shape) for name, shape in members.items() if shape.type_name == "list")
-        return name, frozenset(shape.member.members)
+        return name, frozenset(_structure(getattr(shape, "member", None)).members)
 
     # ------------------------------------------------------------------ operations
 

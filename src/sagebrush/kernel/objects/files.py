@@ -9,6 +9,7 @@ import os
 import stat
 from collections.abc import Callable, Collection, Iterable, Sequence
 from contextlib import suppress
+from functools import partial
 from pathlib import Path
 from typing import TypeVar
 
@@ -124,7 +125,7 @@ class FileStore:
         """Return another blob of the same bytes: a second name of one file."""
         draft = self._new()
         if not self.link(blob, draft):
-            self._assemble(draft, lambda target: self._found(blob, lambda path: _append(path, None, target)))
+            self._assemble(draft, lambda target: self._found(blob, partial(_append, size=None, target=target)))
         return Blob(draft.name, draft.stat().st_size)
 
     def join(self, parts: Sequence[Blob]) -> Blob:
@@ -138,7 +139,7 @@ class FileStore:
                 os.ftruncate(target, first.size)  # what a former attempt had appended
                 os.lseek(target, 0, os.SEEK_END)
             for part in parts[linked:]:
-                self._found(part.id, lambda path, size=part.size: _append(path, size, target))
+                self._found(part.id, partial(_append, size=part.size, target=target))
 
         self._assemble(draft, build)
         return Blob(draft.name, sum(part.size for part in parts))
@@ -147,6 +148,9 @@ class FileStore:
         """Make a hard link at `path`; False across file systems, or where one has no more links to give."""
         try:
             self._found(blob, lambda found: os.link(found, path))
+        except MissingBlobError:
+            path.parent.stat()  # the folder may be what is missing
+            raise
         except OSError as error:
             if error.errno in _NO_LINK:
                 return False

@@ -188,7 +188,9 @@ class KeyIndex:
     def scan(self, bucket: str, prefix: str, delimiter: str, start: str) -> Iterator[Entry | str]:
         """Yield objects in key order, and common prefixes; see `walk`."""
         with self._db.read() as connection:
-            yield from walk(lambda key: map(Entry._make, connection.execute(_FROM, (bucket, key))), prefix, delimiter, start)
+            yield from walk(
+                lambda key: map(Entry._make, connection.execute(_FROM, (bucket, key))), prefix, delimiter, start
+            )
 
     def live(self, blobs: Collection[str]) -> set[str]:
         """Return those of `blobs` that a row points to. Reads the whole index."""

@@ -87,7 +87,9 @@ class UploadIndex:
             self._open(upload)
             where = (upload, part.number)
             old = connection.execute("SELECT blob FROM parts WHERE upload = ? AND number = ?", where).fetchall()
-            connection.execute(f"INSERT OR REPLACE INTO parts (upload, {_PART}) VALUES (?, ?, ?, ?, ?, ?, ?)", (upload, *part))
+            connection.execute(
+                f"INSERT OR REPLACE INTO parts (upload, {_PART}) VALUES (?, ?, ?, ?, ?, ?, ?)", (upload, *part)
+            )
             return self._drop(connection, old)
 
     def parts(self, upload: str, after: int = 0) -> Iterator[Part]:
@@ -100,7 +102,9 @@ class UploadIndex:
         """Yield uploads by key, then by age, and common prefixes; see `walk`."""
         query = f"SELECT {_UPLOAD} FROM uploads WHERE bucket = ? AND key >= ? ORDER BY key, id"
         with self._db.read() as connection:
-            yield from walk(lambda key: map(Upload._make, connection.execute(query, (bucket, key))), prefix, delimiter, start)
+            yield from walk(
+                lambda key: map(Upload._make, connection.execute(query, (bucket, key))), prefix, delimiter, start
+            )
 
     @contextmanager
     def completing(self, upload: str) -> Iterator[None]:

@@ -38,7 +38,8 @@ class Request:
     """One HTTP request.
 
     `path` and `query` are as they came, percent-encoded. `body` is whole, with gzip and aws-chunked undone; it stays
-    empty for operations whose input streams, which read `stream` instead.
+    empty for operations whose input streams, which read `stream` instead. `trailers` are the trailing headers of an
+    aws-chunked body. `bucket` is the bucket that the Host header names; the router sets it, and `path` lacks it then.
     """
 
     method: str
@@ -49,6 +50,8 @@ class Request:
     stream: AsyncIterator[bytes] | None = None
     scheme: str = "http"
     client: str = "127.0.0.1"
+    trailers: dict[str, str] = field(default_factory=dict)
+    bucket: str = ""
 
 
 @dataclass(slots=True)

@@ -4,7 +4,8 @@ from collections.abc import Mapping
 from typing import Any
 
 from sagebrush.kernel.grammar.call import Call, Result
-from sagebrush.kernel.signals.metrics import Datapoint, Metric, is_statistic
+from sagebrush.kernel.signals.metrics import Datapoint, Metric
+from sagebrush.kernel.signals.statistics import parse
 from sagebrush.services.cloudwatch.service import check_period, dimensions, invalid, service, times, unsuitable
 
 _DATAPOINTS = 1440
@@ -43,7 +44,7 @@ def _statistics(asked: Mapping[str, Any]) -> tuple[list[str], list[str]]:
     if basic and extended:
         raise unsuitable("Must specify either Statistics or ExtendedStatistics, but not both")
     for number, name in enumerate(extended, 1):
-        if name in basic or not is_statistic(name):
+        if parse(name) is None:
             raise invalid(f"The value {name} for parameter ExtendedStatistics.member.{number} is not supported.")
     return basic, extended
 

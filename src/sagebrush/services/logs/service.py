@@ -29,7 +29,7 @@ def arn(group: Group) -> Arn:
 
 
 def find(call: Call, identifier: str) -> Group:
-    """Return the group with that name or ARN, with or without `:*` at its end."""
+    """Return the group with that name or ARN."""
     if not identifier.startswith("arn:"):
         return call.world.logs.group(call.account, call.region, identifier)
     try:
@@ -38,8 +38,7 @@ def find(call: Call, identifier: str) -> Group:
         raise invalid(f"Invalid ARN: {identifier}") from None
     if parts.service != "logs" or not parts.resource.startswith("log-group:"):
         raise invalid(f"The specified ARN is not that of a log group: {identifier}")
-    name = parts.resource.removeprefix("log-group:").removesuffix(":*")
-    return call.world.logs.group(parts.account, parts.region, name)
+    return call.world.logs.group(parts.account, parts.region, parts.resource.removeprefix("log-group:"))
 
 
 def asked_group(call: Call) -> Group:

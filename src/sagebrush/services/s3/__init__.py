@@ -1,6 +1,6 @@
 """S3: buckets and objects over the key index and the object store."""
 
-from sagebrush.services.s3 import attributes, buckets, copying, listing, multipart, objects, tagging
+from sagebrush.services.s3 import attributes, buckets, completing, copying, listing, multipart, objects, tagging
 from sagebrush.services.s3.incoming import Handover
 from sagebrush.services.s3.service import service
 
@@ -8,6 +8,7 @@ __all__ = [
     "Handover",
     "attributes",
     "buckets",
+    "completing",
     "copying",
     "listing",
     "multipart",

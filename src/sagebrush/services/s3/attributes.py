@@ -1,5 +1,7 @@
 """GetObjectAttributes: what HEAD and ListParts say together."""
 
+from collections.abc import Callable
+
 from sagebrush.kernel.grammar.call import Call, Result
 from sagebrush.kernel.state.keys import Entry
 from sagebrush.services.s3.checksums import shown
@@ -14,7 +16,7 @@ def get_object_attributes(call: Call) -> Result:
     """Return the attributes asked for; those that an object lacks are left out."""
     admit(call)
     entry = find(call)
-    attributes = {
+    attributes: dict[str, Callable[[], object]] = {
         "ETag": lambda: entry.etag,
         "Checksum": lambda: checksum_of(entry),
         "ObjectParts": lambda: _parts(call, entry) if entry.part_count else None,

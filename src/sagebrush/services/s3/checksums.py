@@ -127,8 +127,8 @@ def multipart_etag(etags: Sequence[str]) -> str:
 
 
 def shown(algorithm: str, checksum: str, kind: str = "") -> dict[str, str]:
-    """Return the members of a result that say a checksum."""
-    if not checksum:
+    """Return the members of a result that say a checksum; none where the client named no algorithm."""
+    if not algorithm:
         return {}
     return {f"Checksum{algorithm}": checksum, **({"ChecksumType": kind} if kind else {})}
 

@@ -1,5 +1,6 @@
 """CopyObject and UploadPartCopy."""
 
+import asyncio
 from collections.abc import Iterator
 from typing import NamedTuple
 from urllib.parse import unquote
@@ -13,8 +14,9 @@ from sagebrush.services.s3.conditions import check_source, writing
 from sagebrush.services.s3.errors import refusal
 from sagebrush.services.s3.headers import ENCRYPTION, checksum_of, given, header_tags, quoted
 from sagebrush.services.s3.incoming import LIMIT, Incoming
+from sagebrush.services.s3.multipart import check_number, commit_part, open_upload
 from sagebrush.services.s3.ranges import copied
-from sagebrush.services.s3.service import admit, check_key, commit, open_bucket, service
+from sagebrush.services.s3.service import admit, check_key, open_bucket, put, release, service, settling
 
 _ATTEMPTS = 5  # at a source that is overwritten between the look at its row and at its bytes
 _ILLEGAL = (
@@ -72,15 +74,13 @@ def copy_object(call: Call) -> Result:
         entry = _planned(call, source)
         try:
             blob = call.world.objects.copy(source.blob)
-            try:
-                etag, checksum = _digested(call, source, entry.algorithm)
-            except BaseException:
-                call.world.objects.discard([blob.id])
-                raise
         except MissingBlobError:
             continue
-        entry = entry._replace(blob=blob.id, etag=etag, checksum=checksum)
-        commit(call.world, entry, check)
+        with settling(call.world, blob.id):
+            etag, checksum = _digested(call, source, blob, entry.algorithm)
+            entry = entry._replace(blob=blob.id, etag=etag, checksum=checksum)
+            freed = put(call.world, entry, check)
+        release(call.world, freed)
         return {
             "CopyObjectResult": {"ETag": quoted(etag), "LastModified": entry.modified, **checksum_of(entry)},
             **ENCRYPTION,
@@ -97,7 +97,11 @@ def _planned(call: Call, source: Entry) -> Entry:
     storage_class = params.get("StorageClass", "STANDARD")
     changes = replaces or storage_class != source.storage_class or "ServerSideEncryption" in params
     algorithm = params.get("ChecksumAlgorithm") or source.algorithm
-    if (source.bucket, source.key) == (params["Bucket"], params["Key"]) and not changes and algorithm == source.algorithm:
+    if (
+        (source.bucket, source.key) == (params["Bucket"], params["Key"])
+        and not changes
+        and algorithm == source.algorithm
+    ):
         raise refusal("InvalidRequest", _ILLEGAL)
     return source._replace(
         bucket=params["Bucket"],
@@ -113,21 +117,22 @@ def _planned(call: Call, source: Entry) -> Entry:
     )
 
 
-def _digested(call: Call, source: Entry, algorithm: str) -> tuple[str, str]:
+def _digested(call: Call, source: Entry, blob: Blob, algorithm: str) -> tuple[str, str]:
     """Return a copy's ETag and checksum, which are those of one PUT; known already where the source was one."""
     if not source.part_count and (algorithm, FULL_OBJECT) == (source.algorithm, source.checksum_type):
         return source.etag, source.checksum
     digests = Digests([algorithm])
-    for chunk in Reading(call.world.objects, Blob(source.blob, source.size)):
+    for chunk in Reading(call.world.objects, blob):
         digests.update_etag([chunk])
         digests.update_checksums([chunk])
     return digests.md5.hex(), encoded(digests.digest(algorithm))
 
 
 @service.operation
-def upload_part_copy(call: Call) -> Result:
+async def upload_part_copy(call: Call) -> Result:
     """Make a part of an upload from a range of an object. The bytes are copied: a part's are built upon later."""
     admit(call)
+    check_number(call)
     upload = open_upload(call)
     for source in sources(call):
         span = copied(call.params.get("CopySourceRange"), source)
@@ -135,9 +140,9 @@ def upload_part_copy(call: Call) -> Result:
             reading = Reading(call.world.objects, Blob(source.blob, source.size), *span)
         except MissingBlobError:
             continue
-        with Incoming(call.world.objects, Promise({}), upload.algorithm or DEFAULT) as body:
-            body.copy(reading)
-            part = commit_part(call, body)
+        async with Incoming(call.world.objects, Promise({}), upload.algorithm or DEFAULT) as body:
+            body.give(reading)
+            part = await asyncio.get_running_loop().run_in_executor(None, commit_part, call, body)
         return {
             "CopyPartResult": {
                 "ETag": quoted(part.etag),

@@ -12,15 +12,15 @@ _NO_UPLOAD = (
     "The specified upload does not exist. The upload ID may be invalid, or the upload may have been aborted or"
     " completed."
 )
+_TAKEN = (
+    "The requested bucket name is not available. The bucket namespace is shared by all users of the system. Please"
+    " select a different name and try again."
+)
 _TEXTS: dict[str, tuple[int, str]] = {
     "AccessControlListNotSupported": (400, "The bucket does not allow ACLs"),
     "AccessDenied": (403, "Access Denied"),
     "BadDigest": (400, "The Content-MD5 you specified did not match what we received."),
-    "BucketAlreadyExists": (
-        409,
-        "The requested bucket name is not available. The bucket namespace is shared by all users of the system."
-        " Please select a different name and try again.",
-    ),
+    "BucketAlreadyExists": (409, _TAKEN),
     "BucketAlreadyOwnedByYou": (
         409,
         "Your previous request to create the named bucket succeeded and you already own it.",

@@ -36,7 +36,7 @@ def given(params: Mapping[str, Any]) -> str:
         headers["Expires"] = epoch(headers["Expires"])
     if "ContentEncoding" in headers:
         headers["ContentEncoding"] = _without_transfer(headers["ContentEncoding"])
-    metadata = {name.lower(): _utf8(value) for name, value in (params.get("Metadata") or {}).items()}
+    metadata = {name.lower(): value for name, value in (params.get("Metadata") or {}).items()}
     size = sum(len(name.encode()) + len(value.encode()) for name, value in metadata.items())
     if size > METADATA_LIMIT:
         raise refusal("MetadataTooLarge", Size=size, MaxSizeAllowed=METADATA_LIMIT)
@@ -123,15 +123,9 @@ def _tag_problems(pairs: Iterable[tuple[str, str]]) -> Iterable[str]:
 
 def _without_transfer(encoding: str) -> str:
     """Drop `aws-chunked`, which is how the body came and not what it is."""
-    return ",".join(part for part in (piece.strip() for piece in encoding.split(",")) if part not in {"", "aws-chunked"})
-
-
-def _utf8(value: str) -> str:
-    """Read UTF-8 out of a header, whose bytes came as Latin-1."""
-    try:
-        return value.encode("latin-1").decode()
-    except UnicodeError:
-        return value
+    return ",".join(
+        part for part in (piece.strip() for piece in encoding.split(",")) if part not in {"", "aws-chunked"}
+    )
 
 
 def _ascii(value: str) -> str:

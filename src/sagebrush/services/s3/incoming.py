@@ -8,10 +8,11 @@ two threads while the event loop receives the next; a client that is faster than
 """
 
 import asyncio
-from collections.abc import AsyncIterator, Iterator, Mapping, Sequence
+from collections.abc import AsyncIterable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
+from itertools import chain
 from pathlib import Path
-from typing import NamedTuple, Protocol, Self
+from typing import Any, NamedTuple, Self
 
 from sagebrush.kernel.objects.base import Blob, Draft, ObjectStore
 from sagebrush.kernel.wire.http import Request
@@ -30,7 +31,7 @@ class Handover:
     path: Path
 
 
-Body = bytes | AsyncIterator[bytes] | Path | Handover | None
+Body = bytes | AsyncIterable[bytes] | Path | Handover | None
 
 
 class Received(NamedTuple):
@@ -39,10 +40,6 @@ class Received(NamedTuple):
     blob: Blob
     etag: str
     checksums: Mapping[str, str]
-
-
-class _Trailing(Protocol):
-    trailers: Mapping[str, str]
 
 
 class Incoming:
@@ -57,28 +54,35 @@ class Incoming:
         self._digests = Digests(self._algorithms)
         self._draft: Draft | None = None
         self._rest: list[bytes] = []
-        self._file: Path | Handover | None = None
+        self._source: Iterable[bytes] = ()
+        self._handover: Path | None = None
 
-    def __enter__(self) -> Self:
+    async def __aenter__(self) -> Self:
         return self
 
-    def __exit__(self, *_: object) -> None:
+    async def __aexit__(self, *_: object) -> None:
         if self._draft is not None:
-            self._draft.abort()
+            await asyncio.get_running_loop().run_in_executor(None, self._draft.abort)
 
     async def take(self, body: Body) -> None:
         """Receive a body to its end. Raises AwsError, and whatever ends the stream early."""
-        if isinstance(body, Path | Handover):
-            self._file = body
-        elif isinstance(body, AsyncIterator):
+        if isinstance(body, Handover):
+            self._handover = body.path
+        elif isinstance(body, Path):
+            self.give(_chunks(body))
+        elif isinstance(body, AsyncIterable):
             await self._receive(body)
             if self.promise.trailing:
                 self.promise.trailer(_trailers(body))
         elif body:
             self._rest = [bytes(body)]
 
-    async def _receive(self, stream: AsyncIterator[bytes]) -> None:
-        work: asyncio.Future[object] | None = None
+    def give(self, chunks: Iterable[bytes]) -> None:
+        """Have `seal` read a body that is at hand."""
+        self._source = chunks
+
+    async def _receive(self, stream: AsyncIterable[bytes]) -> None:
+        work: asyncio.Future[Any] | None = None
         total = held = 0
         try:
             async for chunk in stream:
@@ -97,9 +101,9 @@ class Incoming:
             if work is not None:  # a thread that writes must not be left alone with a draft that is given up
                 await asyncio.wait([work])
         if work is not None:
-            await work
+            work.result()
 
-    def _start(self, batch: Sequence[bytes]) -> "asyncio.Future[object]":
+    def _start(self, batch: Sequence[bytes]) -> "asyncio.Future[Any]":
         loop = asyncio.get_running_loop()
         return asyncio.gather(
             loop.run_in_executor(None, self._digests.update_etag, batch),
@@ -114,12 +118,12 @@ class Incoming:
 
     def seal(self) -> Received:
         """Digest and write what is left, check it against what was promised, and make it a blob. Raises AwsError."""
-        if isinstance(self._file, Handover):
-            for batch in _batches(self._file.path):
-                self._digests.update_etag(batch)
-                self._digests.update_checksums(batch)
+        if self._handover:
+            for chunk in _chunks(self._handover):
+                self._digests.update_etag([chunk])
+                self._digests.update_checksums([chunk])
         else:
-            for batch in _batches(self._file) if self._file else [self._rest]:
+            for batch in chain([self._rest], ([chunk] for chunk in self._source)):
                 self._digests.update_etag(batch)
                 self._write(batch)
         self.promise.check(self._digests)
@@ -128,11 +132,11 @@ class Incoming:
         return Received(blob, self._digests.md5.hex(), checksums)
 
     def _finish(self) -> Blob:
-        if isinstance(self._file, Handover):
-            return self._store.adopt(self._file.path)
-        if self._draft is None:
-            self._draft = self._store.begin()
-        return self._draft.finish()
+        if self._handover:
+            return self._store.adopt(self._handover)
+        assert self._draft is not None
+        blob, self._draft = self._draft.finish(), None
+        return blob
 
 
 def promise(request: Request | None, params: Mapping[str, object]) -> Promise:
@@ -146,7 +150,10 @@ def promise(request: Request | None, params: Mapping[str, object]) -> Promise:
         raise too_large(int(encoding))
     announced = [name.strip().lower() for name in request.headers.get("x-amz-trailer").split(",")]
     found = Promise(params, announced)
-    if "x-amz-sdk-checksum-algorithm" in request.headers and not found.algorithm:
+    stated = request.headers.get("x-amz-sdk-checksum-algorithm")
+    if stated and found.algorithm and stated.upper() != found.algorithm:
+        raise refusal("InvalidRequest", "Value for x-amz-sdk-checksum-algorithm header is invalid.")
+    if stated and not found.algorithm:
         text = (
             "x-amz-sdk-checksum-algorithm specified, but no corresponding x-amz-checksum-* or x-amz-trailer headers"
             " were found."
@@ -165,7 +172,7 @@ def _trailers(body: object) -> Mapping[str, str]:
     return found
 
 
-def _batches(path: Path) -> Iterator[list[bytes]]:
+def _chunks(path: Path) -> Iterator[bytes]:
     with path.open("rb", buffering=0) as source:
         while chunk := source.read(BATCH):
-            yield [chunk]
+            yield chunk

@@ -9,7 +9,7 @@ import re
 from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass
 from itertools import islice
-from typing import Any
+from typing import Any, TypeVar
 from urllib.parse import quote
 
 from sagebrush.kernel.grammar.call import Call, Result
@@ -19,6 +19,8 @@ from sagebrush.services.s3.errors import refusal
 from sagebrush.services.s3.headers import quoted
 from sagebrush.services.s3.service import admit, owner, service
 
+T = TypeVar("T")
+
 LIMIT = 1000
 _TOKEN = re.compile(r"1([pk])(.*)", re.DOTALL)
 
@@ -27,7 +29,7 @@ _TOKEN = re.compile(r"1([pk])(.*)", re.DOTALL)
 class Page:
     """One page of keys and common prefixes, in order."""
 
-    items: tuple[Entry | str, ...]
+    items: list[Entry | str]
     truncated: bool
 
     @property
@@ -48,11 +50,8 @@ class Page:
 
 
 def encoder(params: Mapping[str, Any]) -> Callable[[str], str]:
-    """Return how keys are written: as they are, or with `EncodingType=url`. Raises AwsError."""
-    encoding = params.get("EncodingType")
-    if encoding not in {None, "url"}:
-        raise refusal("InvalidArgument", "Invalid Encoding Method specified in Request", ArgumentName="encoding-type")
-    return quote if encoding else str
+    """Return how keys are written: as they are, or with `EncodingType=url` percent-encoded."""
+    return quote if params.get("EncodingType") else str
 
 
 def page_size(params: Mapping[str, Any], member: str = "MaxKeys") -> int:
@@ -65,23 +64,29 @@ def page_size(params: Mapping[str, Any], member: str = "MaxKeys") -> int:
     return min(size, LIMIT)
 
 
+def paged(items: Iterator[T], size: int) -> tuple[list[T], bool]:
+    """Return the first `size` items, and whether there are more; a page of none ends the listing."""
+    found = list(islice(items, size + 1)) if size else []
+    return found[:size], len(found) > size
+
+
 def start_after(marker: str, prefix: str, delimiter: str) -> str | None:
     """Return where a listing starts whose client has seen everything up to `marker`; None: nowhere.
 
     A marker that is itself a common prefix stands for all keys below it.
     """
-    common = delimiter and marker.startswith(prefix) and marker.find(delimiter, len(prefix)) == len(marker) - len(delimiter)
-    return beyond(marker) if common else after(marker)
+    cut = marker.find(delimiter, len(prefix)) if delimiter and marker.startswith(prefix) else -1
+    is_common = cut >= 0 and cut + len(delimiter) == len(marker)
+    return beyond(marker) if is_common else after(marker)
 
 
 def _page(call: Call, start: str | None) -> Page:
     params = call.params
     size = page_size(params)
-    if not size or start is None:
-        return Page((), truncated=False)
+    if start is None:
+        return Page([], truncated=False)
     items = call.world.keys.scan(params["Bucket"], params.get("Prefix") or "", params.get("Delimiter") or "", start)
-    found = tuple(islice(items, size + 1))
-    return Page(found[:size], truncated=len(found) > size)
+    return Page(*paged(items, size))
 
 
 def _described(entry: Entry, write: Callable[[str], str]) -> Result:
@@ -99,16 +104,18 @@ def _described(entry: Entry, write: Callable[[str], str]) -> Result:
 def _common(call: Call, page: Page, write: Callable[[str], str]) -> Result:
     """Return the members that all three listings share."""
     params = call.params
-    echoed = {name: params[name] for name in ("EncodingType",) if params.get(name)}
-    echoed |= {name: write(params[name]) for name in ("Delimiter",) if params.get(name)}
-    return {
+    result = {
         "Name": params["Bucket"],
         "Prefix": write(params.get("Prefix") or ""),
         "MaxKeys": page_size(params),
         "IsTruncated": page.truncated,
         "CommonPrefixes": [{"Prefix": write(prefix)} for prefix in page.prefixes],
-        **echoed,
     }
+    if params.get("Delimiter"):
+        result["Delimiter"] = write(params["Delimiter"])
+    if params.get("EncodingType"):
+        result["EncodingType"] = params["EncodingType"]
+    return result
 
 
 @service.operation
@@ -195,12 +202,8 @@ def _position(token: str) -> str | None:
     except ValueError:
         found = None
     if found is None:
-        raise refusal("InvalidArgument", "The continuation token provided is incorrect", ArgumentName="continuation-token")
+        raise refusal(
+            "InvalidArgument", "The continuation token provided is incorrect", ArgumentName="continuation-token"
+        )
     kind, last = found.groups()
     return beyond(last) if kind == "p" else after(last)
-
-
-def pages(items: Iterator[Any], size: int) -> tuple[list[Any], bool]:
-    """Return the first `size` items, and whether there are more."""
-    found = list(islice(items, size + 1))
-    return found[:size], len(found) > size

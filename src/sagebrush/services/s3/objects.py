@@ -20,7 +20,7 @@ from sagebrush.services.s3.errors import refusal
 from sagebrush.services.s3.headers import ENCRYPTION, checksum_of, given, header_tags, quoted, said
 from sagebrush.services.s3.incoming import Incoming, promise
 from sagebrush.services.s3.ranges import Span, asked, content_range
-from sagebrush.services.s3.service import admit, check_key, commit, find, release, service
+from sagebrush.services.s3.service import admit, check_key, find, put, release, service, settling
 
 DELETE_LIMIT = 1000
 _SMALL = 1 << 16  # bytes of an object that is answered in one piece
@@ -35,7 +35,9 @@ async def put_object(call: Call) -> Result:
     admit(call)
     headers, tags = given(call.params), header_tags(call.params.get("Tagging"))
     check = writing(call.params)
-    with Incoming(call.world.objects, promise(call.request, call.params), call.params.get("ChecksumAlgorithm", "")) as body:
+    async with Incoming(
+        call.world.objects, promise(call.request, call.params), call.params.get("ChecksumAlgorithm", "")
+    ) as body:
         await body.take(call.params.get("Body"))
 
         def store() -> Entry:
@@ -54,7 +56,9 @@ async def put_object(call: Call) -> Result:
                 tags=tags,
                 headers=headers,
             )
-            commit(call.world, entry, check)
+            with settling(call.world, blob.id):
+                freed = put(call.world, entry, check)
+            release(call.world, freed)
             return entry
 
         entry = await asyncio.get_running_loop().run_in_executor(None, store)
@@ -147,5 +151,3 @@ def _delete(call: Call, wanted: Mapping[str, Any]) -> list[str]:
     if wanted.get("VersionId") not in {None, "", "null"}:
         return []
     return call.world.keys.delete(call.params["Bucket"], wanted["Key"], deleting(wanted))
-
-

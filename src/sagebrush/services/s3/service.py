@@ -9,7 +9,8 @@ reported for every object (`ServerSideEncryption: AES256`); here the disk is you
 """
 
 import hashlib
-from collections.abc import Callable, Iterable, Mapping
+from collections.abc import Callable, Collection, Iterator, Mapping
+from contextlib import contextmanager
 from typing import Any
 
 from sagebrush.kernel.base.errors import AwsError
@@ -126,17 +127,23 @@ def owner(account: str) -> dict[str, str]:
     return {"ID": hashlib.sha256(account.encode()).hexdigest()}
 
 
-def commit(world: World, entry: Entry, check: Check, parts: Iterable[PartOf] = ()) -> None:
-    """Have a key hold a finished blob, or leave nothing of the blob behind. Raises AwsError and what `check` does."""
+@contextmanager
+def settling(world: World, blob: str) -> Iterator[None]:
+    """Keep a blob if the block gives it a row; leave nothing of it if the block fails."""
     try:
-        freed = world.keys.put(entry, check, list(parts))
-    except BaseException as error:
-        world.objects.discard([entry.blob])
-        if isinstance(error, MissingBucketError):
-            raise refusal("NoSuchBucket", BucketName=entry.bucket) from None
+        yield
+    except BaseException:
+        world.objects.discard([blob])
         raise
-    world.objects.keep([entry.blob])
-    release(world, freed)
+    world.objects.keep([blob])
+
+
+def put(world: World, entry: Entry, check: Check, parts: Collection[PartOf] = ()) -> list[str]:
+    """Have a key hold a finished blob; return the blobs to release. Raises AwsError, and what `check` does."""
+    try:
+        return world.keys.put(entry, check, parts)
+    except MissingBucketError:
+        raise refusal("NoSuchBucket", BucketName=entry.bucket) from None
 
 
 def release(world: World, blobs: list[str]) -> None:

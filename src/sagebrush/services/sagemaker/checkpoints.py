@@ -14,15 +14,10 @@ def sync(job: Record, world: World) -> Record:
     if not config or not directory.is_dir():
         return job
     seen: dict[str, list[int]] = job.private.get("checkpoints", {})
-    held = {path.relative_to(directory).as_posix(): _stamp(path) for path in directory.rglob("*") if path.is_file()}
-    changed = {name for name, stamp in held.items() if seen.get(name) != stamp}
+    held = {str(path): channels.stamp(path) for path in directory.rglob("*") if path.is_file()}
+    changed = {Path(name) for name, stamp in held.items() if seen.get(name) != stamp}
     if not changed:
         return job
     s3 = world.as_role(job["RoleArn"], jobs.SESSION, job.region)("s3")
-    channels.upload_tree(s3, directory, config["S3Uri"], lambda path: path.relative_to(directory).as_posix() in changed)
+    channels.upload_tree(s3, directory, config["S3Uri"], changed.__contains__)
     return job.remembering(checkpoints=held)
-
-
-def _stamp(path: Path) -> list[int]:
-    status = path.stat()
-    return [status.st_mtime_ns, status.st_size]

@@ -17,8 +17,8 @@ Endpoint = service.resource(
         "Creating",
         table("""
             Creating -> InService Failed
-            InService -> Updating Deleting Failed
-            Updating -> InService Failed
+            InService -> Updating Deleting
+            Updating -> InService
             Failed -> Deleting
             Deleting -> Failed
         """),
@@ -41,7 +41,7 @@ def check(call: Call, endpoint: Record) -> Record:
     deployment = _deployment(endpoint.get("DeploymentConfig"))
     config = EndpointConfig.find(call, endpoint["EndpointConfigName"])
     asked = endpoint.having(EndpointConfigName=config.name, DeploymentConfig=None, LastDeploymentConfig=deployment)
-    return asked.remembering(target=fleet.build(call, config, 1))
+    return asked.remembering(target=fleet.build(call, config, 1), generation=1)
 
 
 @Endpoint.on_describe

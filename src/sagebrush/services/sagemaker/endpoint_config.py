@@ -45,7 +45,6 @@ EndpointConfig = service.resource(
         "ProductionVariants[].VolumeSizeInGB",
         "ProductionVariants[].InferenceAmiVersion",
         "ProductionVariants[].ModelDataDownloadTimeoutInSeconds",
-        "ProductionVariants[].VariantInstanceProvisionTimeoutInSeconds",
     ),
 )
 

@@ -5,6 +5,7 @@ there and retires what is left over, once it has answered what it was asked. An 
 """
 
 import shutil
+from collections.abc import Iterable
 from dataclasses import asdict, replace
 
 from sagebrush.kernel.compute.base import Task
@@ -16,13 +17,21 @@ from sagebrush.services.sagemaker.endpoint import Endpoint
 from sagebrush.services.sagemaker.fleet import Instance, State
 
 LOG_GROUP = "/aws/sagemaker/Endpoints"
+_NO_CAPACITY = (
+    "Unable to provision requested ML compute capacity due to InsufficientInstanceCapacity error. Please retry using a"
+    " different ML instance type or at a different time."
+)
 _SOON, _SELDOM = 0.05, 30.0
 """Seconds between two looks at what is starting or ending, and at what runs."""
 
 _DRAIN = 60.0
 """Seconds that a retired instance has for the requests it works on: no call may take longer."""
 
+_SETTLED = 0.1
+"""Seconds after which no request that was given the old route is still to be counted."""
+
 _LONGEST_PAUSE = 60.0
+"""Seconds, at most, between an instance's end and its replacement's start."""
 
 
 @Endpoint.on_drive
@@ -82,6 +91,7 @@ def _look(endpoint: Record, instance: Instance, state: State, world: World) -> t
     now = world.clock.now()
     if now < state.after:
         return state, ""
+    state = replace(state, asked=state.asked or now)
     try:
         task = _ensure(endpoint, instance, state, world)
     except channels.DataError as error:
@@ -89,6 +99,8 @@ def _look(endpoint: Record, instance: Instance, state: State, world: World) -> t
     if task.exit is not None:
         told = world.compute.tail(task.id)
         return replace(state, up=False), serving.trouble(instance.variant, instance.what, task.exit, told)
+    if task.phase == "Queued" and now - (state.asked or now) >= instance.variant["Provision"]:
+        return state, f"{_NO_CAPACITY} {task.message}"
     if state.up or task.phase != "Running":
         return state, ""
     state = replace(state, since=state.since or now, up=serving.healthy(task))
@@ -102,13 +114,14 @@ def _keep(endpoint: Record, world: World) -> Record:
     current: Body | None = endpoint.private.get("fleet")
     if current is None:
         return endpoint
+    now = world.clock.now()
     known = fleet.states(endpoint)
     for instance in fleet.instances(current):
         state, wrong = _look(endpoint, instance, known.get(instance.key, State()), world)
         if wrong:
-            _discard(endpoint, fleet.part(instance.key, state), world)
+            endpoint = _let_go(endpoint, [fleet.part(instance.key, state)], now)
             pause = min(2.0 ** (state.attempt - 1) - 1, _LONGEST_PAUSE)
-            state = State(state.attempt + 1, after=world.clock.now() + pause)
+            state = State(state.attempt + 1, after=now + pause)
         known[instance.key] = state
     return _served(endpoint, current, known, world)
 
@@ -129,14 +142,13 @@ def _deploy(endpoint: Record, world: World) -> Record:
     """Bring the target's instances up; then switch to it, or give it up."""
     target: Body = endpoint.private["target"]
     known = fleet.states(endpoint)
-    serving_now = {instance.key for instance in fleet.instances(endpoint.private.get("fleet"))}
-    for instance in fleet.instances(target):
-        if instance.key in serving_now:
-            continue
+    serving_now = fleet.keys(endpoint.private.get("fleet"))
+    coming = [instance for instance in fleet.instances(target) if instance.key not in serving_now]
+    for instance in coming:
         known[instance.key], wrong = _look(endpoint, instance, known.get(instance.key, State()), world)
         if wrong:
             return _give_up(endpoint, known, wrong, world)
-    if all(known[instance.key].up for instance in fleet.instances(target)):
+    if all(known[instance.key].up for instance in coming):
         return _switch(endpoint, target, known, world)
     noted = {key: asdict(state) for key, state in known.items()}
     return endpoint.remembering(instances=noted).again(_soon(endpoint, world))
@@ -145,54 +157,55 @@ def _deploy(endpoint: Record, world: World) -> Record:
 def _switch(endpoint: Record, target: Body, known: dict[str, State], world: World) -> Record:
     """Have the target serve, and retire what it does not need."""
     now = world.clock.now()
-    needed = {instance.key for instance in fleet.instances(target)}
-    endpoint = _let_go(endpoint, known, set(known) - needed, now)
-    endpoint = _served(endpoint, target, known, world)
-    done = endpoint.remembering(
-        target=None, generation=max(target["Generation"], endpoint.private.get("generation", 0))
-    )
-    return Endpoint.moved(done, "InService", now, EndpointConfigName=target["Config"]).again(now)
+    needed = fleet.keys(target)
+    endpoint, known = _reduce(endpoint, known, fleet.keys(endpoint.private.get("fleet")) - needed, target, now)
+    endpoint = _served(endpoint, target, known, world).remembering(target=None)
+    return Endpoint.moved(endpoint, "InService", now, EndpointConfigName=target["Config"]).again(now)
 
 
 def _give_up(endpoint: Record, known: dict[str, State], reason: str, world: World) -> Record:
     """Go on with the fleet that serves, if there is one, and retire what was on its way."""
     now = world.clock.now()
+    target: Body = endpoint.private["target"]
     current: Body | None = endpoint.private.get("fleet")
-    needed = {instance.key for instance in fleet.instances(current)}
-    endpoint = _let_go(endpoint, known, set(known) - needed, now)
-    endpoint = endpoint.remembering(target=None, instances={key: asdict(state) for key, state in known.items()})
-    status = "Failed" if current is None else "InService"
-    return Endpoint.moved(endpoint, status, now, FailureReason=reason).again(now)
+    endpoint, known = _reduce(endpoint, known, fleet.keys(target) - fleet.keys(current), current, now)
+    noted = {key: asdict(state) for key, state in known.items()}
+    endpoint = endpoint.remembering(target=None, instances=noted)
+    return Endpoint.moved(endpoint, "InService" if current else "Failed", now, FailureReason=reason).again(now)
 
 
-def _let_go(endpoint: Record, known: dict[str, State], keys: set[str], now: float) -> Record:
-    """Put instances on the list of those to retire. An instance of the same key gets another task from then on."""
-    retiring = dict(endpoint.private.get("retiring", {}))
-    for key in keys:
-        state = known[key]
-        if state.since is None and not state.up and state.after:
-            continue
-        retiring[fleet.part(key, state)] = now
-        known[key] = State(state.attempt + 1)
-    return endpoint.remembering(retiring=retiring)
+def _reduce(
+    endpoint: Record, known: dict[str, State], superfluous: set[str], left: Body | None, now: float
+) -> tuple[Record, dict[str, State]]:
+    """Retire instances and return what is known of those of the fleet that is left.
+
+    Where one is of that fleet's generation, a later instance of the same key goes on counting its attempts.
+    """
+    parts = [fleet.part(key, known[key]) for key in superfluous if key in known]
+    after = {**known, **{key: State(known[key].attempt + 1) for key in superfluous if key in known}}
+    mine = f"g{left['Generation']}-" if left else " "
+    return _let_go(endpoint, parts, now), {key: state for key, state in after.items() if key.startswith(mine)}
+
+
+def _let_go(endpoint: Record, parts: Iterable[str], now: float) -> Record:
+    """Put tasks on the list of those to retire."""
+    return endpoint.remembering(retiring={**endpoint.private.get("retiring", {}), **dict.fromkeys(parts, now)})
 
 
 def _retire(endpoint: Record, world: World) -> Record:
-    """Stop the instances that nothing leads to any more, each when it has answered what it was asked."""
+    """Stop the tasks that nothing leads to any more, each when it has answered what it was asked."""
     now = world.clock.now()
-    left: dict[str, float] = {}
-    for part, since in endpoint.private.get("retiring", {}).items():
-        if not _ended(endpoint, part, world, now - since >= _DRAIN):
-            left[part] = since
+    retiring: dict[str, float] = endpoint.private.get("retiring", {})
+    left = {part: since for part, since in retiring.items() if not _ended(endpoint, part, now - since, world)}
     return endpoint.remembering(retiring=left or None)
 
 
-def _ended(endpoint: Record, part: str, world: World, force: bool) -> bool:
-    """Take an instance one step closer to its end; tell whether it is gone."""
+def _ended(endpoint: Record, part: str, idle: float, world: World) -> bool:
+    """Take a task that nothing has led to for `idle` seconds one step closer to its end; tell whether it is gone."""
     id_ = jobs.task_id(endpoint, part)
     task = world.compute.find(id_)
     if task is not None and task.exit is None:
-        if force or not routes(world.compute).busy(id_):
+        if idle >= _DRAIN or (idle >= _SETTLED and not routes(world.compute).busy(id_)):
             world.compute.stop(id_, grace=serving.GRACE)
         return False
     _discard(endpoint, part, world)
@@ -212,7 +225,7 @@ def _delete(endpoint: Record, world: World) -> Record | None:
     routes(world.compute).drop(endpoint.arn)
     known = fleet.states(endpoint)
     parts = {*(fleet.part(key, state) for key, state in known.items()), *endpoint.private.get("retiring", {})}
-    ended = [_ended(endpoint, part, world, force=True) for part in parts]
+    ended = [_ended(endpoint, part, _DRAIN, world) for part in parts]
     if not all(ended):
         return endpoint.again(_soon(endpoint, world))
     shutil.rmtree(jobs.stage(endpoint, world), ignore_errors=True)

@@ -10,8 +10,9 @@ from sagebrush.kernel.state.record import Body, Record
 from sagebrush.services.sagemaker import serving
 from sagebrush.services.sagemaker.model import Model
 
-_STARTUP = 240
-"""Seconds that a container has until it answers /ping, where the variant says nothing else."""
+_STARTUP, _PROVISION = 240, 600
+"""Seconds that a container has until it answers /ping, and that it waits for this machine to have room for it, where
+the variant says nothing else."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -31,11 +32,12 @@ class Instance:
 class State:
     """What is known of an instance.
 
-    `attempt` counts its containers, `since` is the clock time at which the present one ran first, `up` tells whether
-    it answered /ping, `after` is the clock time before which it is not started.
+    `attempt` counts its containers. The present one was asked for at `asked`, ran first at `since` (clock times), and
+    is `up` when it has answered /ping; it is not started before `after`.
     """
 
     attempt: int = 1
+    asked: float | None = None
     since: float | None = None
     up: bool = False
     after: float = 0.0
@@ -54,6 +56,7 @@ def build(call: Call, config: Record, generation: int, kept: Mapping[str, Mappin
             "Count": variant["InitialInstanceCount"],
             "Weight": variant["InitialVariantWeight"],
             "Startup": variant.get("ContainerStartupHealthCheckTimeoutInSeconds", _STARTUP),
+            "Provision": variant.get("VariantInstanceProvisionTimeoutInSeconds", _PROVISION),
             **({"RoutingConfig": variant["RoutingConfig"]} if "RoutingConfig" in variant else {}),
             **(kept or {}).get(variant["VariantName"], {}),
         }
@@ -70,6 +73,11 @@ def instances(fleet: Body | None) -> Iterator[Instance]:
     for ordinal, variant in enumerate(fleet["Variants"]):
         for number in range(variant["Count"]):
             yield Instance(f"g{fleet['Generation']}-v{ordinal}-i{number}", variant)
+
+
+def keys(fleet: Body | None) -> set[str]:
+    """Return the keys of a fleet's instances."""
+    return {instance.key for instance in instances(fleet)}
 
 
 def states(endpoint: Record) -> dict[str, State]:

@@ -7,7 +7,7 @@ from typing import Any
 
 from sagebrush.kernel.base.arns import Arn
 from sagebrush.kernel.base.errors import validation
-from sagebrush.kernel.compute.base import Exit
+from sagebrush.kernel.compute.base import Exit, Link
 from sagebrush.kernel.grammar.call import Call, Result, World
 from sagebrush.kernel.grammar.lifecycle import Lifecycle, table
 from sagebrush.kernel.grammar.resource import Resource
@@ -88,6 +88,11 @@ def common_environment(world: World, job: Record, role: str, *, network: bool, p
         "AWS_CONTAINER_CREDENTIALS_FULL_URI": f"{world.environment['AWS_ENDPOINT_URL']}/_sagebrush/credentials/{task}",
         "AWS_CONTAINER_AUTHORIZATION_TOKEN": world.identities.grant(task, role, SESSION),
     }
+
+
+def common_links(world: World, *, network: bool) -> tuple[Link, ...]:
+    """Return the files that `common_environment` names."""
+    return world.certificates if network else ()
 
 
 def instance_count(resources: dict[str, Any]) -> None:

@@ -179,7 +179,7 @@ def _spec(job: Record, world: World, image: str, links: list[Link]) -> TaskSpec:
             "PROCESSING_JOB_NAME": job.name,
             **job.get("Environment", {}),
         },
-        links=tuple(links),
+        links=(*links, *jobs.common_links(world, network=network)),
         network=network,
         limits=limits_of(job["ProcessingResources"]["ClusterConfig"]["InstanceType"]),
         log_group="/aws/sagemaker/ProcessingJobs",
@@ -196,15 +196,10 @@ def _upload(job: Record, world: World, *, continuous: bool) -> Record:
         directory = _below(job, world, target["LocalPath"])
         if continuous and target["S3UploadMode"] != "Continuous":
             continue
-        held = {str(path): _stamp(path) for path in directory.rglob("*") if path.is_file()}
-        changed = {name for name, stamp in held.items() if seen.get(name) != stamp}
+        held = {str(path): channels.stamp(path) for path in directory.rglob("*") if path.is_file()}
+        changed = {Path(name) for name, stamp in held.items() if seen.get(name) != stamp}
         if changed:
             s3 = s3 or world.as_role(job["RoleArn"], jobs.SESSION, job.region)("s3")
-            channels.upload_tree(s3, directory, target["S3Uri"], lambda path, new=changed: str(path) in new)
+            channels.upload_tree(s3, directory, target["S3Uri"], changed.__contains__)
             seen.update(held)
     return job.remembering(uploaded=seen or None)
-
-
-def _stamp(path: Path) -> list[int]:
-    status = path.stat()
-    return [status.st_mtime_ns, status.st_size]

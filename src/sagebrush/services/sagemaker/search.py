@@ -1,7 +1,7 @@
 """Search: the records of a kind, filtered by what their Describe shows."""
 
 import re
-from collections.abc import Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping
 from datetime import UTC, datetime
 from typing import Any
 
@@ -84,24 +84,24 @@ def _passes(test: Mapping[str, Any], document: Body) -> bool:
     operator = test.get("Operator", "Equals")
     value = _member(document, test["Name"])
     if operator in ("Exists", "NotExists"):
-        return (value is not None) == (operator == "Exists")
+        return (value is not None) is (operator == "Exists")
     if "Value" not in test:
         raise validation(f"Operator {operator} requires a Value.")
     wanted: str = test["Value"]
     if value is None:
-        return operator == "NotEquals"
+        return bool(operator == "NotEquals")
     if operator in _ORDERED:
         return _ORDERED[operator](_order(value), _order(_like(wanted, value)))
     return _TEXTUAL[operator](_text(value), wanted)
 
 
-_ORDERED = {
+_ORDERED: Mapping[str, Callable[[Any, Any], bool]] = {
     "GreaterThan": lambda value, wanted: value > wanted,
     "GreaterThanOrEqualTo": lambda value, wanted: value >= wanted,
     "LessThan": lambda value, wanted: value < wanted,
     "LessThanOrEqualTo": lambda value, wanted: value <= wanted,
 }
-_TEXTUAL = {
+_TEXTUAL: Mapping[str, Callable[[str, str], bool]] = {
     "Equals": lambda value, wanted: value == wanted,
     "NotEquals": lambda value, wanted: value != wanted,
     "Contains": lambda value, wanted: wanted.lower() in value.lower(),

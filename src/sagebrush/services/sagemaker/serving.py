@@ -73,7 +73,7 @@ def spec(
             **layout.environment,
             **environment,
         },
-        links=tuple(layout.links),
+        links=(*jobs.common_links(world, network=network), *layout.links),
         unpack=tuple(layout.unpack),
         network=network,
         serves=True,

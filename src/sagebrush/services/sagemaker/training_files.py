@@ -6,6 +6,7 @@ from typing import Any
 
 import orjson
 
+from sagebrush.kernel.base.errors import AwsError
 from sagebrush.kernel.compute.base import Link, Pack, TaskSpec, Unpack
 from sagebrush.kernel.compute.limits import limits_of
 from sagebrush.kernel.grammar.call import Client, World
@@ -32,8 +33,8 @@ def lay_out(job: Record, world: World, s3: Client) -> list[Link]:
     Raises channels.DataError where something cannot be had.
     """
     stage = jobs.stage(job, world)
-    for path, content in _config(job):
-        _write(stage / "input/config" / path, content)
+    for name, content in _config(job):
+        _write(stage / "input/config" / name, content)
     (stage / "input/data").mkdir(parents=True, exist_ok=True)
     links = [Link(stage / "input", "input")]
     for channel in job.get("InputDataConfig", ()):
@@ -48,7 +49,7 @@ def lay_out(job: Record, world: World, s3: Client) -> list[Link]:
         target.unlink(missing_ok=True)
         try:
             channels.copy(s3, *channels.split(code), target)
-        except channels.AwsError as error:
+        except AwsError as error:
             raise channels.DataError(f"Data download failed:{error.code} ({error.status}): {code}") from error
         links.append(Link(target, "input/sourcedir.tar.gz", read_only=True))
     if checkpoints := job.get("CheckpointConfig"):
@@ -132,7 +133,7 @@ def spec(job: Record, world: World, image: str, links: list[Link]) -> TaskSpec:
             "TRAINING_JOB_ARN": job.arn,
             **job.get("Environment", {}),
         },
-        links=tuple(links),
+        links=(*links, *jobs.common_links(world, network=network)),
         unpack=unpack,
         pack=(*model, *data),
         network=network,

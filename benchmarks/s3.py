@@ -1,0 +1,193 @@
+"""S3 against `moto_server` and a plain file copy, all in one run, seen through boto3.
+
+    python benchmarks/s3.py [--rounds 7] [--size 64] [--json]
+
+What is measured, as medians over the rounds, in which the sides take turns:
+
+- put and get of one object of `--size` MiB at a time, in MB (10^6 bytes) per second;
+- put and get of objects of 4 KB by four threads of one client, in operations per second.
+
+The client is one process. Each server is another, over a directory of its own on the same file system. The copy is
+`shutil.copyfile` of a file of the same size: the floor, with no client, no network, no checksums and no index.
+`moto_server` runs in an environment that `uv` makes and caches (`uvx --from 'moto[server,s3]'`).
+"""
+
+import argparse
+import json
+import os
+import shutil
+import socket
+import statistics
+import subprocess
+import sys
+import tempfile
+import time
+import urllib.error
+import urllib.request
+from collections.abc import Callable, Iterator
+from concurrent.futures import ThreadPoolExecutor
+from contextlib import ExitStack, contextmanager
+from pathlib import Path
+from typing import Any
+
+import boto3
+from botocore.config import Config
+
+SMALL = 4096
+THREADS = 4
+BATCH = 400
+Measure = Callable[[], float]
+
+
+class Copy:
+    """Plain files."""
+
+    def __init__(self, folder: Path, big: bytes) -> None:
+        self._folder = folder
+        (folder / "big").write_bytes(big)
+        (folder / "small").write_bytes(big[:SMALL])
+        self._size = len(big)
+
+    def big(self) -> dict[str, float]:
+        """Copy the large file: a put and a get are the same here."""
+        rate = self._size / 1e6 / timed(lambda: shutil.copyfile(self._folder / "big", self._folder / "copy"))
+        return {"put": rate, "get": rate}
+
+    def small(self) -> dict[str, float]:
+        """Copy the small file many times."""
+        targets = [self._folder / f"copy-{number}" for number in range(BATCH)]
+        rate = BATCH / timed(lambda: [shutil.copyfile(self._folder / "small", target) for target in targets])
+        return {"put": rate, "get": rate}
+
+
+class Server:
+    """An S3 behind an endpoint."""
+
+    def __init__(self, endpoint: str, keys: dict[str, str], big: bytes) -> None:
+        config = Config(retries={"max_attempts": 0}, max_pool_connections=THREADS, s3={"addressing_style": "path"})
+        self._s3: Any = boto3.client("s3", endpoint_url=endpoint, region_name="us-east-1", config=config, **keys)
+        self._s3.create_bucket(Bucket="bench")
+        self._big = big
+        self._pool = ThreadPoolExecutor(THREADS)
+
+    def big(self) -> dict[str, float]:
+        """Put the large object and get it back."""
+        put = timed(lambda: self._s3.put_object(Bucket="bench", Key="big", Body=self._big))
+        got: list[bytes] = []
+        get = timed(lambda: got.append(self._s3.get_object(Bucket="bench", Key="big")["Body"].read()))
+        if got != [self._big]:
+            sys.exit("the object that came back is another")
+        return {"put": len(self._big) / 1e6 / put, "get": len(self._big) / 1e6 / get}
+
+    def small(self) -> dict[str, float]:
+        """Put many small objects and get them back."""
+        body = self._big[:SMALL]
+        keys = [f"small/{number}" for number in range(BATCH)]
+
+        def put(key: str) -> None:
+            self._s3.put_object(Bucket="bench", Key=key, Body=body)
+
+        def get(key: str) -> None:
+            if self._s3.get_object(Bucket="bench", Key=key)["Body"].read() != body:
+                sys.exit("the object that came back is another")
+
+        return {
+            "put": BATCH / timed(lambda: list(self._pool.map(put, keys))),
+            "get": BATCH / timed(lambda: list(self._pool.map(get, keys))),
+        }
+
+
+def timed(action: Callable[[], object]) -> float:
+    """Return the seconds that `action` takes."""
+    start = time.perf_counter()
+    action()
+    return time.perf_counter() - start
+
+
+@contextmanager
+def sagebrush(folder: Path) -> Iterator[tuple[str, dict[str, str]]]:
+    """Run this platform; give its endpoint and root key."""
+    command = [sys.executable, "-m", "sagebrush.cli.main", "up", "--data", str(folder), "--port", "0"]
+    with subprocess.Popen(command, stdout=subprocess.PIPE, text=True) as process:
+        assert process.stdout is not None
+        endpoint = next((line.split()[1] for line in process.stdout if line.startswith("ready ")), "")
+        kept = json.loads((folder / "credentials.json").read_text())
+        try:
+            yield endpoint, {"aws_access_key_id": kept["AccessKeyId"], "aws_secret_access_key": kept["SecretAccessKey"]}
+        finally:
+            process.terminate()
+
+
+@contextmanager
+def moto(folder: Path) -> Iterator[tuple[str, dict[str, str]]]:
+    """Run moto_server; give its endpoint and any key."""
+    with socket.socket() as free:
+        free.bind(("127.0.0.1", 0))
+        port = free.getsockname()[1]
+    folder.mkdir()
+    command = ["uvx", "--from", "moto[server,s3]", "moto_server", "-H", "127.0.0.1", "-p", str(port)]
+    environment = {**os.environ, "TMPDIR": str(folder), "PATH": f"{Path(sys.executable).parent}:{os.environ['PATH']}"}
+    with subprocess.Popen(command, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL, env=environment) as process:
+        endpoint = f"http://127.0.0.1:{port}"
+        try:
+            while not answers(endpoint):
+                if process.poll() is not None:
+                    sys.exit("moto_server did not start; `uvx --from 'moto[server,s3]' moto_server` tells why")
+                time.sleep(0.1)
+            yield endpoint, {"aws_access_key_id": "a", "aws_secret_access_key": "b"}
+        finally:
+            process.terminate()
+
+
+def answers(endpoint: str) -> bool:
+    """Tell whether a server is up."""
+    try:
+        urllib.request.urlopen(endpoint, timeout=1).close()
+    except urllib.error.HTTPError:
+        return True
+    except OSError:
+        return False
+    return True
+
+
+def measure(size: int, rounds: int) -> dict[str, dict[str, float]]:
+    """Return the median of each measure by side."""
+    big = os.urandom(size)
+    with ExitStack() as stack:
+        folder = Path(stack.enter_context(tempfile.TemporaryDirectory(prefix="bench-s3-")))
+        (folder / "copy").mkdir()
+        sides: dict[str, Copy | Server] = {
+            "sagebrush": Server(*stack.enter_context(sagebrush(folder / "sagebrush")), big),
+            "moto": Server(*stack.enter_context(moto(folder / "moto")), big),
+            "copy": Copy(folder / "copy", big),
+        }
+        samples: dict[str, dict[str, list[float]]] = {name: {} for name in sides}
+        for turn in range(rounds + 1):
+            for name, side in sides.items():
+                found = {f"big {kind}": rate for kind, rate in side.big().items()}
+                found |= {f"small {kind}": rate for kind, rate in side.small().items()}
+                for measured, rate in found.items():
+                    samples[name].setdefault(measured, []).extend([rate] if turn else [])  # the first warms up
+    return {name: {kind: statistics.median(rates) for kind, rates in of.items()} for name, of in samples.items()}
+
+
+def main() -> None:
+    """Measure and print."""
+    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser.add_argument("--rounds", type=int, default=7)
+    parser.add_argument("--size", type=int, default=64, help="MiB of the large object")
+    parser.add_argument("--json", action="store_true", help="print the medians as JSON")
+    given = parser.parse_args()
+    medians = measure(given.size * 2**20, given.rounds)
+    if given.json:
+        print(json.dumps(medians))
+        return
+    print(f"{'':12}{'sagebrush':>12}{'moto':>12}{'ratio':>8}{'copy':>12}")
+    for kind in medians["moto"]:
+        ours, theirs, floor = (medians[name][kind] for name in ("sagebrush", "moto", "copy"))
+        unit = "MB/s" if kind.startswith("big") else "/s"
+        print(f"{kind:12}{ours:8.0f} {unit:<4}{theirs:7.0f} {unit:<4}{ours / theirs:7.1f}x{floor:7.0f} {unit}")
+
+
+if __name__ == "__main__":
+    main()
