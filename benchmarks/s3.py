@@ -5,9 +5,10 @@
 What is measured, as medians over the rounds, in which the sides take turns:
 
 - put and get of one object of `--size` MiB at a time, in MB (10^6 bytes) per second;
-- put and get of objects of 4 KB by four threads of one client, in operations per second.
+- put and get of objects of 4 KB by two client processes of two threads each, in operations per second: one process of
+  boto3 is busy before a fast server is.
 
-The client is one process. Each server is another, over a directory of its own on the same file system. The copy is
+Each server is another, over a directory of its own on the same file system. The copy is
 `shutil.copyfile` of a file of the same size: the floor, with no client, no network, no checksums and no index.
 `moto_server` runs in an environment that `uv` makes and caches (`uvx --from 'moto[server,s3]'`).
 """
@@ -25,8 +26,9 @@ import time
 import urllib.error
 import urllib.request
 from collections.abc import Callable, Iterator
-from concurrent.futures import ThreadPoolExecutor
+from concurrent.futures import ProcessPoolExecutor, ThreadPoolExecutor
 from contextlib import ExitStack, contextmanager
+from functools import cache
 from pathlib import Path
 from typing import Any
 
@@ -34,9 +36,9 @@ import boto3
 from botocore.config import Config
 
 SMALL = 4096
-THREADS = 4
-BATCH = 400
-Measure = Callable[[], float]
+PROCESSES = 2
+THREADS = 2
+BATCH = 600
 
 
 class Copy:
@@ -63,12 +65,12 @@ class Copy:
 class Server:
     """An S3 behind an endpoint."""
 
-    def __init__(self, endpoint: str, keys: dict[str, str], big: bytes) -> None:
-        config = Config(retries={"max_attempts": 0}, max_pool_connections=THREADS, s3={"addressing_style": "path"})
-        self._s3: Any = boto3.client("s3", endpoint_url=endpoint, region_name="us-east-1", config=config, **keys)
+    def __init__(self, endpoint: str, keys: dict[str, str], big: bytes, clients: ProcessPoolExecutor) -> None:
+        self._where = (endpoint, tuple(keys.items()))
+        self._s3 = client(*self._where)
         self._s3.create_bucket(Bucket="bench")
         self._big = big
-        self._pool = ThreadPoolExecutor(THREADS)
+        self._clients = clients
 
     def big(self) -> dict[str, float]:
         """Put the large object and get it back."""
@@ -81,20 +83,38 @@ class Server:
 
     def small(self) -> dict[str, float]:
         """Put many small objects and get them back."""
-        body = self._big[:SMALL]
-        keys = [f"small/{number}" for number in range(BATCH)]
+        return {"put": self._rate(put), "get": self._rate(get)}
 
-        def put(key: str) -> None:
-            self._s3.put_object(Bucket="bench", Key=key, Body=body)
+    def _rate(self, action: Callable[["Where", range], None]) -> float:
+        shares = [range(number, BATCH, PROCESSES) for number in range(PROCESSES)]
+        return BATCH / timed(lambda: list(self._clients.map(action, [self._where] * PROCESSES, shares)))
 
-        def get(key: str) -> None:
-            if self._s3.get_object(Bucket="bench", Key=key)["Body"].read() != body:
-                sys.exit("the object that came back is another")
 
-        return {
-            "put": BATCH / timed(lambda: list(self._pool.map(put, keys))),
-            "get": BATCH / timed(lambda: list(self._pool.map(get, keys))),
-        }
+Where = tuple[str, tuple[tuple[str, str], ...]]
+
+
+@cache
+def client(endpoint: str, keys: tuple[tuple[str, str], ...]) -> Any:
+    """Return this process's client of an endpoint."""
+    config = Config(retries={"max_attempts": 0}, max_pool_connections=THREADS, s3={"addressing_style": "path"})
+    options: dict[str, Any] = dict(keys)
+    return boto3.client("s3", endpoint_url=endpoint, region_name="us-east-1", config=config, **options)
+
+
+def put(where: Where, numbers: range) -> None:
+    """Put small objects, in a client process."""
+    s3 = client(*where)
+    with ThreadPoolExecutor(THREADS) as pool:
+        list(pool.map(lambda number: s3.put_object(Bucket="bench", Key=f"small/{number}", Body=b"x" * SMALL), numbers))
+
+
+def get(where: Where, numbers: range) -> None:
+    """Get small objects, in a client process."""
+    s3 = client(*where)
+    with ThreadPoolExecutor(THREADS) as pool:
+        bodies = pool.map(lambda number: s3.get_object(Bucket="bench", Key=f"small/{number}")["Body"].read(), numbers)
+        if any(body != b"x" * SMALL for body in bodies):
+            sys.exit("an object that came back is another")
 
 
 def timed(action: Callable[[], object]) -> float:
@@ -156,9 +176,10 @@ def measure(size: int, rounds: int) -> dict[str, dict[str, float]]:
     with ExitStack() as stack:
         folder = Path(stack.enter_context(tempfile.TemporaryDirectory(prefix="bench-s3-")))
         (folder / "copy").mkdir()
+        clients = stack.enter_context(ProcessPoolExecutor(PROCESSES))
         sides: dict[str, Copy | Server] = {
-            "sagebrush": Server(*stack.enter_context(sagebrush(folder / "sagebrush")), big),
-            "moto": Server(*stack.enter_context(moto(folder / "moto")), big),
+            "sagebrush": Server(*stack.enter_context(sagebrush(folder / "sagebrush")), big, clients),
+            "moto": Server(*stack.enter_context(moto(folder / "moto")), big, clients),
             "copy": Copy(folder / "copy", big),
         }
         samples: dict[str, dict[str, list[float]]] = {name: {} for name in sides}

@@ -12,7 +12,9 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from datetime import UTC, datetime
 
-os.environ["SAGEMAKER_SUPPRESS_V2_WARNING"] = "1"
+if __name__ == "__main__":  # said before the SDK is imported, which is when it talks
+    os.environ["SAGEMAKER_SUPPRESS_V2_WARNING"] = "1"
+    logging.getLogger("sagemaker.config").setLevel(logging.ERROR)
 
 import boto3
 import numpy as np
@@ -48,8 +50,7 @@ def csv(*columns: np.ndarray) -> str:
 
 
 def main() -> None:
-    for chatty in ("sagemaker", "sagemaker.config"):
-        logging.getLogger(chatty).setLevel(logging.ERROR)
+    logging.getLogger("sagemaker").setLevel(logging.ERROR)
     began = time.perf_counter()
     session = sagemaker.Session()
     client = boto3.client("sagemaker")

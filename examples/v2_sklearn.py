@@ -23,7 +23,7 @@ data = load_breast_cancer(as_frame=True).frame
 data[["target", *data.columns.drop("target")]].to_csv("data.csv", header=False, index=False)
 raw = session.upload_data("data.csv", bucket, f"{prefix}/raw")
 
-processor = SKLearnProcessor("1.2-1", role, "ml.m5.xlarge", 1, base_job_name="split")
+processor = SKLearnProcessor("1.2-1", role, instance_type="ml.m5.xlarge", instance_count=1, base_job_name="split")
 processor.run(
     code=str(source / "preprocess.py"),
     inputs=[ProcessingInput(source=raw, destination="/opt/ml/processing/input")],

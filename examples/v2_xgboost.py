@@ -10,6 +10,7 @@ from sagemaker.predictor import Predictor
 from sagemaker.serializers import CSVSerializer
 from sklearn.datasets import load_breast_cancer
 from sklearn.metrics import roc_auc_score
+from sklearn.model_selection import train_test_split
 
 session = sagemaker.Session()
 role = get_execution_role()
@@ -17,8 +18,9 @@ bucket = session.default_bucket()
 prefix = "scenario/v2-xgboost"
 
 data = load_breast_cancer(as_frame=True).frame
-data = data[["target", *data.columns.drop("target")]].sample(frac=1, random_state=1)
-train, validation, test = np.split(data, [int(0.7 * len(data)), int(0.85 * len(data))])
+data = data[["target", *data.columns.drop("target")]]
+train, rest = train_test_split(data, test_size=0.3, random_state=1, stratify=data["target"])
+validation, test = train_test_split(rest, test_size=0.5, random_state=1, stratify=rest["target"])
 train.to_csv("train.csv", header=False, index=False)
 validation.to_csv("validation.csv", header=False, index=False)
 test.drop(columns="target").to_csv("test.csv", header=False, index=False)

@@ -44,7 +44,7 @@ job = next(iter(TrainingJob.get_all(name_contains="v3-forest", sort_by="Creation
 print("status", job.training_job_status)
 
 builder = ModelBuilder(
-    model=trainer,
+    s3_model_data_url=job.model_artifacts.s3_model_artifacts,
     image_uri=image,
     source_code=SourceCode(source_dir=source, entry_script="train.py"),
     role_arn=role,

@@ -4,11 +4,11 @@ import contextlib
 import http.client
 import json
 import os
-import select
 import signal
 import socket
 import subprocess
 import sys
+import threading
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -91,7 +91,9 @@ class Container:
             "instance_groups": [group],
             "network_interface_name": "eth0",
         }
-        strings = {name: value if isinstance(value, str) else json.dumps(value) for name, value in hyperparameters.items()}
+        strings = {
+            name: value if isinstance(value, str) else json.dumps(value) for name, value in hyperparameters.items()
+        }
         self.write("input/config/hyperparameters.json", json.dumps(strings))
         self.write("input/config/inputdataconfig.json", json.dumps(described))
         self.write("input/config/resourceconfig.json", json.dumps(resources))
@@ -205,15 +207,14 @@ class Server:
 
 
 def line_from(process: "subprocess.Popen[str]", wanted: str) -> str:
-    """Return the first line of a process's output with some text in it; fail where there is none within a minute."""
+    """Return the first line of a process's output with some text in it; fail where it ends, or a minute passes, first."""
     assert process.stdout is not None
-    while select.select([process.stdout], [], [], 60)[0]:
-        line = process.stdout.readline()
-        if wanted in line or not line:
-            assert line, "the process ended first"
-            return str(line)
-    message = f"no line with {wanted!r} came"
-    raise AssertionError(message)
+    watchdog = threading.Timer(60, process.kill)
+    watchdog.start()
+    try:
+        return next(line for line in process.stdout if wanted in line)
+    finally:
+        watchdog.cancel()
 
 
 def rows(table: Any) -> str:

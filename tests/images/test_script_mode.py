@@ -7,10 +7,10 @@ import tarfile
 from pathlib import Path
 
 import pytest
+from tests.images.contract import Container, line_from
+
 from _kit.environment import arguments
 from _kit.script import last_words
-
-from tests.images.contract import Container, line_from
 
 TELL = """
 import json, os, sys
@@ -95,7 +95,9 @@ def test_code_that_the_platform_unpacked_is_used_as_it_is(job: Container) -> Non
 
 
 def test_a_script_that_raises_leaves_its_last_words_in_awss_form(job: Container) -> None:
-    job.write("code/train.py", "import sys\nprint('x' * 5000, file=sys.stderr)\nraise ValueError('no such column: age')\n")
+    job.write(
+        "code/train.py", "import sys\nprint('x' * 5000, file=sys.stderr)\nraise ValueError('no such column: age')\n"
+    )
     job.configure({"sagemaker_program": "train.py", "depth": 5})
     failure = job.failure()
     assert failure.startswith('ExecuteUserScriptError:\nExitCode 1\nErrorMessage "Traceback (most recent call last):')
@@ -184,8 +186,8 @@ def test_output_is_passed_on_line_by_line_while_the_script_runs(job: Container) 
     job.configure({"sagemaker_program": "train.py"})
     process = job.popen("train")
     assert line_from(process, "first line") == "first line\n"
-    process.kill()
-    process.communicate()
+    process.terminate()
+    process.communicate(timeout=60)
 
 
 def test_last_words_are_whole_lines_that_fit() -> None:

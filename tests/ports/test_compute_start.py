@@ -1,5 +1,6 @@
 """How a task starts: a first use that builds the image, an ordinary user, speed and size."""
 
+import json
 import os
 import subprocess
 import sys
@@ -82,10 +83,10 @@ def test_a_link_to_nothing_ends_the_task_before_its_command(bench: Bench, tmp_pa
 
 
 def test_secrets_of_a_job_are_in_no_command_line_and_no_readable_file(bench: Bench) -> None:
-    bench.start("quiet", ("sh", "-c", "echo ready; sleep 1000"), environment={"AWS_SESSION_TOKEN": "swordfish"})
+    bench.start("quiet", ("sh", "-c", "echo ready; sleep 987654"), environment={"AWS_SESSION_TOKEN": "swordfish"})
     bench.hear("quiet", "ready")
     listed = subprocess.run(["ps", "-eo", "args"], capture_output=True, text=True, check=True).stdout
-    assert "sleep 1000" in listed
+    assert "sleep 987654" in listed
     assert "swordfish" not in listed
     folder = bench.task("quiet").root.parent
     readable = [path for path in folder.iterdir() if path.is_file() and path.stat().st_mode & 0o077]
@@ -95,13 +96,26 @@ def test_secrets_of_a_job_are_in_no_command_line_and_no_readable_file(bench: Ben
 
 
 def test_a_runner_is_small(bench: Bench) -> None:
-    bench.start("small", ("sh", "-c", "echo ready; sleep 1000"))
+    bench.start("small", ("sh", "-c", "echo ready; sleep 987654"))
     bench.hear("small", "ready")
     runner = Place(bench.task("small").root.parent).runner()
     status = Path(f"/proc/{runner}/status").read_text()
     own = next(int(line.split()[1]) for line in status.splitlines() if line.startswith("RssAnon:"))
     assert own < 6 * 1024, "kilobytes that no other process shares"
     bench.compute.discard("small")
+
+
+def test_a_discarded_task_leaves_nothing_outside_of_its_directory_either(bench: Bench) -> None:
+    bench.start("brief", ("sh", "-c", "echo ready; sleep 987654"))
+    bench.hear("brief", "ready")
+    folder = bench.task("brief").root.parent
+    groups = [Path(group) for group in json.loads((folder / "plan.json").read_bytes())["cgroups"]]
+    assert all(group.exists() for group in groups)
+    bench.compute.discard("brief")
+    assert not any(group.exists() for group in groups)
+    assert (
+        "sleep 987654" not in subprocess.run(["ps", "-eo", "args"], capture_output=True, text=True, check=True).stdout
+    )
 
 
 def test_a_backend_that_does_not_exist_is_refused_by_name() -> None:

@@ -10,6 +10,7 @@ import itertools
 import tarfile
 import threading
 from collections.abc import Iterator
+from concurrent.futures import Future
 from contextlib import ExitStack, contextmanager
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -18,6 +19,7 @@ from typing import Any
 import boto3
 import orjson
 import pytest
+import uvicorn
 import uvloop
 from botocore.config import Config
 from botocore.exceptions import ClientError
@@ -253,7 +255,9 @@ def running(data: Path, folder: Path) -> Iterator[Hosting]:
     with ExitStack() as stack:
         patch = stack.enter_context(pytest.MonkeyPatch.context())
         patch.setattr(images, "shipped", lambda: folder)
-        opened, worlds = main.opened, list[World]()
+        opened, made = main.opened, main._server
+        worlds: list[World] = []
+        servers: list[uvicorn.Server] = []
 
         @contextmanager
         def noted(settings: Settings) -> Iterator[Any]:
@@ -261,37 +265,30 @@ def running(data: Path, folder: Path) -> Iterator[Hosting]:
                 worlds.append(platform[0])
                 yield platform
 
+        def server(app: Any) -> uvicorn.Server:
+            servers.append(made(app))
+            return servers[0]
+
         patch.setattr(main, "opened", noted)
-        loop = uvloop.new_event_loop()
-        ready = threading.Event()
-        address: list[main.Address] = []
-
-        def told(where: main.Address) -> None:
-            address.append(where)
-            ready.set()
-
-        serving = main.serve(Settings(data=data, cache=folder.parent / "cache", port=0), told)
-        task = loop.create_task(serving)
-        thread = threading.Thread(target=lambda: _run(loop, task, ready))
+        patch.setattr(main, "_server", server)
+        ready: Future[str] = Future()
+        settings = Settings(data=data, cache=folder.parent / "cache", port=0)
+        thread = threading.Thread(target=_serve, args=(settings, ready))
         thread.start()
         try:
-            assert ready.wait(PATIENCE)
-            if not address:
-                task.result()
-            yield Hosting(address[0].endpoint, data, worlds[0])
+            yield Hosting(ready.result(PATIENCE), data, worlds[0])
         finally:
-            loop.call_soon_threadsafe(task.cancel)
+            for each in servers:
+                each.should_exit = True
             thread.join(PATIENCE)
-            loop.close()
 
 
-def _run(loop: asyncio.AbstractEventLoop, task: "asyncio.Task[None]", ready: threading.Event) -> None:
-    try:
-        loop.run_until_complete(task)
-    except asyncio.CancelledError:
-        pass
-    finally:
-        ready.set()
+def _serve(settings: Settings, ready: "Future[str]") -> None:
+    with asyncio.Runner(loop_factory=uvloop.new_event_loop) as runner:
+        try:
+            runner.run(main.serve(settings, lambda address: ready.set_result(address.endpoint)))
+        except Exception as error:  # noqa: BLE001 - the test that waits has it raised
+            ready.set_exception(error)
 
 
 @pytest.fixture(scope="session")

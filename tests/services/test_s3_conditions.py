@@ -153,3 +153,21 @@ def test_of_many_completions_if_absent_exactly_one_wins(s3: Any, bucket: str) ->
     assert s3.get_object(Bucket=bucket, Key="key")["Body"].read() == winner.encode()
     left = {item["UploadId"] for item in s3.list_multipart_uploads(Bucket=bucket)["Uploads"]}
     assert left == set(uploads) - {winner}
+
+
+def test_completions_of_one_upload_at_once_all_get_the_same_answer(s3: Any, bucket: str) -> None:
+    upload = s3.create_multipart_upload(Bucket=bucket, Key="key")["UploadId"]
+    where = {"Bucket": bucket, "Key": "key", "UploadId": upload}
+    body = bytes(5 * MIB)
+    parts = [
+        {"PartNumber": number, "ETag": s3.upload_part(**where, PartNumber=number, Body=body)["ETag"]}
+        for number in (1, 2, 3)
+    ]
+    etags: list[str] = []
+
+    def complete() -> None:
+        etags.append(s3.complete_multipart_upload(**where, MultipartUpload={"Parts": parts})["ETag"])
+
+    assert race([complete] * 4) == [""] * 4
+    assert len(set(etags)) == 1
+    assert s3.head_object(Bucket=bucket, Key="key")["ContentLength"] == 15 * MIB

@@ -206,11 +206,32 @@ def test_an_upload_being_completed_cannot_change(index: KeyIndex) -> None:
             index.uploads.put_part("up", Part(1, 5, "e", 0, "other", ""))
         with pytest.raises(CompletingError):
             index.uploads.abort("up")
-        with pytest.raises(CompletingError), index.uploads.completing("up"):
-            pass
         assert index.put(entry("key", "whole", upload="up", part_count=1), anything) == ["part"]
     with pytest.raises(MissingUploadError):
         index.uploads.abort("up")
+
+
+def test_a_second_completion_waits_for_the_first(index: KeyIndex) -> None:
+    index.uploads.create(upload())
+    begun = threading.Event()
+    outcome: list[str] = []
+
+    def second() -> None:
+        begun.set()
+        try:
+            with index.uploads.completing("up"):
+                outcome.append("went on")
+        except MissingUploadError:
+            outcome.append("found it ended")
+
+    thread = threading.Thread(target=second)
+    with index.uploads.completing("up"):
+        thread.start()
+        begun.wait()
+        assert outcome == []
+        index.put(entry("key", "whole", upload="up", part_count=1), anything)
+    thread.join()
+    assert outcome == ["found it ended"]
 
 
 def test_an_upload_that_failed_to_complete_can_go_on(index: KeyIndex) -> None:

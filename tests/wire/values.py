@@ -17,10 +17,18 @@ from botocore.model import ListShape, MapShape, Shape, StringShape, StructureSha
 
 from sagebrush.kernel.wire.patterns import matcher
 
-TEXTS = ["plain", "ünïcödé ✓ 漢字 𐐷", "<a href=\"x\">&amp; 'q'</a>", "two\nlines\tand a tab", "", "100% +/?#&=;", "{}[]\\\"", "  blanks  "]
+TEXTS = [
+    "plain",
+    "ünïcödé ✓ 漢字 𐐷",
+    "<a href=\"x\">&amp; 'q'</a>",
+    "two\nlines\tand a tab",
+    "",
+    "100% +/?#&=;",
+    '{}[]\\"',
+    "  blanks  ",
+]
 HEADER_TEXTS = ["plain", "text/csv; charset=utf-8", 'W/"etag"', "ünïcödé ✓", "a=b&c", "x" * 40]
 DOCUMENTS: list[Any] = [{"a": [1, 2.5, "x", True, {"é": "<>"}], "b": {}}, {"plain": "text"}]
-FORMATS = {"header": "rfc822"}
 PLAIN_LETTERS = "abcXYZ019"
 
 
@@ -59,11 +67,14 @@ class Values:
         made = {}
         for name in names:
             member = shape.members[name]
-            if member.serialization.get("eventstream") or above.count(member.name) > 1:
+            if member.serialization.get("eventstream"):
                 continue
-            value = self._member(name, member, (*above, shape.name), top=top)
-            if self._can_be_told(value, member):
+            bottomless = above.count(member.name) > 1
+            value = None if bottomless else self._member(name, member, (*above, shape.name), top=top)
+            if not bottomless and self._can_be_told(value, member):
                 made[name] = value
+            else:
+                self.faithful &= name not in shape.required_members
         return made
 
     def _one_of(self, shape: StructureShape, above: tuple[str, ...]) -> list[str]:
@@ -84,7 +95,7 @@ class Values:
     def _member(self, name: str, member: Shape, above: tuple[str, ...], *, top: bool) -> Any:
         location = member.serialization.get("location", "") if top and self._protocol.startswith("rest") else ""
         if member.serialization.get("hostLabel"):
-            return "host-label"
+            return self._string(member, "host")
         if location == "statusCode":
             return 203
         if location == "headers":
@@ -100,7 +111,7 @@ class Values:
     def _located(self, shape: Shape, location: str) -> Any:
         """Return a value that travels outside the body, where texts have less freedom."""
         if isinstance(shape, ListShape):
-            size = max(2, shape.metadata.get("min", 0))
+            size = min(max(2, shape.metadata.get("min", 0)), shape.metadata.get("max", 2))
             return [self._located(shape.member, f"{location} list") for _ in range(size)]
         if isinstance(shape, StringShape):
             return self._string(shape, location)
@@ -110,12 +121,15 @@ class Values:
 
     def _list(self, shape: ListShape, above: tuple[str, ...]) -> list[Any]:
         low, high = shape.metadata.get("min", 0), shape.metadata.get("max", 2)
-        if shape.member.name in above and low == 0:
+        if (shape.member.name in above and low == 0) or len(above) > 12:
+            self.faithful &= low == 0
             return []
         size = max(low, min(high, self._random.choice([1, 2]) if self._full else 1))
         made = [self._value(shape.member, above) for _ in range(min(size, 50))]
         self.faithful &= size <= 50
-        return [each for each in made if each != {} or not (self._protocol == "query" and self._request)]
+        told = [each for each in made if each != {} or not (self._protocol == "query" and self._request)]
+        self.faithful &= len(told) >= low
+        return told
 
     def _map(self, shape: MapShape, above: tuple[str, ...]) -> dict[str, Any]:
         low, high = shape.metadata.get("min", 0), shape.metadata.get("max", 2)
@@ -155,7 +169,11 @@ class Values:
     def _string(self, shape: Shape, location: str, number: int = -1) -> str:
         if isinstance(shape, StringShape) and shape.enum:
             known = [each for each in shape.enum if "," not in each] if "list" in location else list(shape.enum)
-            return (known or list(shape.enum))[number % len(shape.enum)] if number >= 0 else self._random.choice(known or shape.enum)
+            return (
+                (known or list(shape.enum))[number % len(shape.enum)]
+                if number >= 0
+                else self._random.choice(known or shape.enum)
+            )
         low, high = shape.metadata.get("min", 0), shape.metadata.get("max", 1 << 20)
         pattern = shape.metadata.get("pattern")
         compiled = matcher(pattern) if pattern else None
@@ -185,6 +203,8 @@ class Values:
             return TEXTS
         if location == "key":
             return ["key", "clé <&>", "a.b c"]
+        if location == "host":
+            return ["host-label"]
         if "list" in location:
             return ["one", "two words", "ETag"] if location.startswith("header") else ["one", "é&=+ two", ""]
         if location.startswith("header"):
@@ -194,7 +214,12 @@ class Values:
     @staticmethod
     def _fits(text: str, location: str) -> bool:
         if location.startswith("header"):
-            return text == text.strip() and text.isprintable() and text != "" and not ("list" in location and set(text) & set(',"'))
+            return (
+                text == text.strip()
+                and text.isprintable()
+                and text != ""
+                and not ("list" in location and set(text) & set(',"'))
+            )
         return location != "uri" or (text != "" and text.strip("./") != "")
 
 
@@ -252,4 +277,6 @@ def _class_text(item: Any) -> str:
         return re.escape(chr(argument))
     if code is op.RANGE:
         return f"{re.escape(chr(argument[0]))}-{re.escape(chr(argument[1]))}"
-    return {"CATEGORY_DIGIT": r"\d", "CATEGORY_SPACE": r"\s", "CATEGORY_WORD": r"\w", "CATEGORY_NOT_SPACE": r"\S"}.get(str(argument), r"\W")
+    return {"CATEGORY_DIGIT": r"\d", "CATEGORY_SPACE": r"\s", "CATEGORY_WORD": r"\w", "CATEGORY_NOT_SPACE": r"\S"}.get(
+        str(argument), r"\W"
+    )

@@ -1,6 +1,7 @@
 """What a container sees of the machine that it runs on: the second half of `testing.compute`."""
 
 import http.client
+import os
 import socket
 import tarfile
 from pathlib import Path
@@ -128,6 +129,31 @@ os.makedirs("/opt/ml/output/data")
             assert (end.stage, end.started) == ("unpack", None), id_
             assert end.reason.startswith("model.tar.gz could not be unpacked: "), id_
             assert bench.said(id_) == []
+
+    def test_a_container_has_no_power_over_the_machine(self, bench: Bench) -> None:
+        """Not as root either: no device, no mount, no setting of the kernel, no process, no file of the system."""
+        script = """
+import ctypes, os, signal, socket, stat
+libc = ctypes.CDLL(None, use_errno=True)
+def mount():
+    if libc.mount(b"tmpfs", b"/tmp", b"tmpfs", 0, None):
+        raise OSError(ctypes.get_errno(), "mount")
+def disk():
+    os.mknod("/tmp/disk", 0o600 | stat.S_IFBLK, os.makedev(8, 0))
+    open("/tmp/disk", "rb")
+attempts = [mount, disk, lambda: socket.sethostname("other"), lambda: os.kill(HERE, signal.SIGCONT), lambda: os.nice(-20)]
+attempts += [lambda path=path: open(path, "r+") for path in ("/proc/sys/kernel/core_pattern", "/proc/sysrq-trigger")]
+attempts += [lambda path=path: open(f"{path}/planted", "w") for path in ("/usr", "/opt/image", "/opt/image-env", "/etc/ssl/certs")]
+for number, attempt in enumerate(attempts):
+    try:
+        attempt()
+        print("broke out by", number)
+    except OSError:
+        pass
+print(len([name for name in os.listdir("/proc") if name.isdigit()]))
+"""
+        bench.python("power", script.replace("HERE", str(os.getpid())))
+        assert bench.said("power") == ["2"], bench.said("power")
 
     def test_without_a_network_there_is_none(self, bench: Bench) -> None:
         """No way out and no names; a loopback of its own, and its own name."""

@@ -59,7 +59,7 @@ class TaskSpec:
     """What to run. `command` is an argv; a first word that names an entry of the image stands for that entry's argv.
 
     `owner` is the ARN that is woken when the task changes. Its account and region are those of the log stream, where
-    `log_group` and `log_stream` are given. `id` ([a-z0-9-]+) is unique for ever.
+    `log_group` and `log_stream` are given. `folders` are made, empty, below /opt/ml. `id` ([a-z0-9-]+) is unique for ever.
     """
 
     id: str
@@ -71,6 +71,7 @@ class TaskSpec:
     links: tuple[Link, ...] = ()
     unpack: tuple[Unpack, ...] = ()
     pack: tuple[Pack, ...] = ()
+    folders: tuple[str, ...] = ()
     network: bool = True
     serves: bool = False
     log_group: str | None = None

@@ -4,6 +4,7 @@ Version 2 or version 1, wherever this process may make one: as root, or inside w
 """
 
 import os
+import time
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -34,12 +35,16 @@ def create(name: str, memory: int) -> Group | None:
     return None
 
 
-def remove(folder: Path) -> None:
-    """Remove a control group that has no process any more."""
-    try:
-        folder.rmdir()
-    except OSError:
-        return  # gone already, or a process is still dying in it: an empty group costs next to nothing
+def remove(folder: Path, patience: float = 0.0) -> None:
+    """Remove a control group that has no process any more; wait so many seconds for those that are dying in it."""
+    give_up = time.monotonic() + patience
+    while folder.exists():
+        try:
+            folder.rmdir()
+        except OSError:
+            if time.monotonic() >= give_up:
+                return  # an empty group costs next to nothing
+            time.sleep(0.01)
 
 
 def _own() -> dict[str, str]:

@@ -39,7 +39,6 @@ _MOUNT_SETATTR = 442
 _PR_SET_PDEATHSIG, _PR_CAPBSET_DROP, _PR_SET_NO_NEW_PRIVS = 1, 24, 38
 _DEVICES = ("null", "zero", "full", "random", "urandom", "tty")
 _DEVICE_LINKS = {"fd": "/proc/self/fd", "stdin": "fd/0", "stdout": "fd/1", "stderr": "fd/2", "ptmx": "pts/ptmx"}
-_RISKY = ("sys", "sysrq-trigger", "irq", "bus")
 
 _libc = ctypes.CDLL(None, use_errno=True)
 
@@ -137,7 +136,7 @@ class Sandbox:
             elif name == "--tmpfs":
                 _mount("tmpfs", self._folder(values[0]), "tmpfs", _MS_NOSUID | _MS_NODEV, "mode=0755")
             elif name == "--proc":
-                self._proc(self._folder(values[0]))
+                _mount("proc", self._folder(values[0]), "proc", _MS_NOSUID | _MS_NODEV | _MS_NOEXEC)
             elif name == "--dev":
                 self._dev(values[0])
         os.chdir(self._root)
@@ -161,14 +160,6 @@ class Sandbox:
             _write(place, "")
         _mount(source, place, None, _MS_BIND | _MS_REC)
         _attributes(place, attributes | _ATTR_NOSUID | _ATTR_NODEV)
-
-    def _proc(self, place: str) -> None:
-        _mount("proc", place, "proc", _MS_NOSUID | _MS_NODEV | _MS_NOEXEC)
-        for name in _RISKY:
-            path = f"{place}/{name}"
-            if os.access(path, os.W_OK):
-                _mount(path, path, None, _MS_BIND | _MS_REC)
-                _attributes(path, _ATTR_RDONLY)
 
     def _dev(self, target: str) -> None:
         place = self._folder(target)

@@ -118,7 +118,7 @@ class LocalCompute:
         folder = self._folder / id
         if not _ID.fullmatch(id) or not folder.exists():
             return
-        start.clear(Place(folder))
+        start.clear(Place(folder), _LAST_WORD)
         trash = self._folder / f".old-{id}-{os.urandom(4).hex()}"
         folder.rename(trash)
         start.remove(trash)
@@ -176,6 +176,7 @@ class LocalCompute:
         elif place.stopping():
             self._finish(place, "stop", "Stopped before it began.", 128 + signal.SIGTERM)
         else:
+            self._capacity.give_back(place.id)
             self._queue.append(place.id)
 
     def _admit(self) -> None:
@@ -256,6 +257,7 @@ class LocalCompute:
                 self._finish(place, "start", f"The task's runner did not start: {complaint[-800:]}")
             else:
                 self._take_up(place)
+                self._admit()
 
     def _finish(self, place: Place, stage: Stage | None = None, reason: str = "", code: int = 143) -> None:
         """Let go of a task that has ended, writing its end where it has none; then start what waited for its room."""
@@ -264,7 +266,10 @@ class LocalCompute:
                 return
             if stage is not None:
                 place.end(stage, reason, code)
-            self._pump.move(place.folder / "log", place.spec)
+            try:
+                self._pump.move(place.folder / "log", place.spec)
+            except Exception:  # whatever ails the log store, the end of a task must be told
+                log.exception("the last lines of %s wait for the next start", place.id)
             self._pump.forget(place.id)
             for known in (self._places, self._messages, self._phases):
                 known.pop(place.id, None)

@@ -41,14 +41,21 @@ def spawn(plan: dict[str, Any], argv: Sequence[str], out: int, error: int, statu
 
 def _limit(plan: dict[str, Any]) -> None:
     """Put this process, and so all that comes of it, under the task's limits."""
-    for place in plan["cgroups"]:
-        with open(f"{place}/cgroup.procs", "w", encoding="ascii") as members:
-            members.write(str(os.getpid()))
+    if not any(_join(place) for place in plan["cgroups"]):
+        resource.setrlimit(resource.RLIMIT_DATA, (plan["memory"], plan["memory"]))
     resource.setrlimit(resource.RLIMIT_CORE, (0, 0))
-    if plan["data_limit"]:
-        resource.setrlimit(resource.RLIMIT_DATA, (plan["data_limit"], plan["data_limit"]))
     os.sched_setaffinity(0, plan["cores"])
     os.nice(plan["nice"])
+
+
+def _join(place: str) -> bool:
+    """Put this process into a control group; tell whether this machine lets it."""
+    try:
+        with open(f"{place}/cgroup.procs", "w", encoding="ascii") as members:
+            members.write(str(os.getpid()))
+    except OSError:
+        return False
+    return True
 
 
 def reap(pid: int, *, wait: bool) -> int | None:

@@ -82,7 +82,8 @@ class Supervisor:
         code = self._attend(pid, reader, self._log.feed, stoppable=True)
         self._log.end()
         if code and killed_for_memory(self._plan["oom"]):
-            return code, "run", f"OutOfMemoryError: the container used more than its {self._plan['memory']} of memory."
+            limit = f"{self._plan['memory'] / 2**30:.2f} GiB"
+            return code, "run", f"OutOfMemoryError: the container used more than its {limit} of memory."
         with open(status, "rb") as report:
             began = b"exit-code" in report.read()
         if not began and not os.path.exists("stop"):

@@ -36,6 +36,7 @@ _ETC = (
 _FOLDERS = (
     "dev", "etc", "opt/ml", "proc", "root", "run", "sys/devices/system", "tmp", "var/log", "var/tmp", f"{_OWN[1:]}/bin",
 )  # fmt: skip
+_SETTINGS = tuple(Path("/proc", name) for name in ("sys", "sysrq-trigger", "irq", "bus", "fs", "acpi", "scsi"))
 _CAPABILITIES = tuple(launcher.CAPABILITIES)
 _NAMESPACES = ("--unshare-pid", "--unshare-ipc", "--unshare-uts")
 _ADVICE = (
@@ -113,7 +114,8 @@ def lay_out(folder: Path, spec: TaskSpec, environment: Environment) -> None:
         (folder / "fs/etc" / name).write_text(text, "utf-8")
     _link_system(folder / "fs")
     _virtual_environment(folder / "fs" / _OWN[1:], environment)
-    (folder / "root/run").mkdir(parents=True, exist_ok=True)
+    for name in ("run", *spec.folders):
+        (folder / "root" / name).mkdir(parents=True, exist_ok=True)
 
 
 def _etc(spec: TaskSpec) -> dict[str, str]:
@@ -213,7 +215,14 @@ def _visible(image: Image, environment: Environment, pip: PipSettings) -> Iterat
 
 
 def _root(folder: Path) -> list[str]:
-    return ["--bind", str(folder), "/", "--dev", "/dev", "--proc", "/proc"]
+    """Return the options of a container's root, its devices and processes, and no way to set the kernel.
+
+    A root without a capability is still the owner of these files, and bubblewrap covers only some of them.
+    """
+    described = ["--bind", str(folder), "/", "--dev", "/dev", "--proc", "/proc"]
+    for place in filter(Path.exists, _SETTINGS if os.getuid() == 0 else ()):
+        described += ["--ro-bind", str(place), str(place)]
+    return described
 
 
 def _system() -> list[Path]:

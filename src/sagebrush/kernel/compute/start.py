@@ -13,7 +13,6 @@ from sagebrush.kernel.base import files
 from sagebrush.kernel.compute import cgroups, sandbox
 from sagebrush.kernel.compute.build import Environment
 from sagebrush.kernel.compute.images import Image
-from sagebrush.kernel.compute.limits import GIB
 from sagebrush.kernel.compute.pip_settings import PipSettings
 from sagebrush.kernel.compute.place import Place
 
@@ -56,10 +55,9 @@ def prepare(
         "pack": [[sandbox.below_ml(each.folder), str(each.archive), each.empty] for each in spec.pack],
         "cores": cores,
         "nice": 0 if spec.serves else _NICE,
-        "memory": f"{spec.limits.memory / GIB:.2f} GiB",
+        "memory": spec.limits.memory,
         "cgroups": [str(group.folder)] if group else [],
         "oom": str(group.counts) if group else None,
-        "data_limit": None if group else spec.limits.memory,
     }
     files.write(place.folder / "plan.json", orjson.dumps(plan))
 
@@ -85,14 +83,14 @@ def cores(place: Place) -> tuple[int, ...]:
     return tuple(orjson.loads((place.folder / "plan.json").read_bytes())["cores"])
 
 
-def clear(place: Place) -> None:
-    """Remove what a task has outside of its directory."""
+def clear(place: Place, patience: float = 0.0) -> None:
+    """Remove what a task has outside of its directory, within so many seconds."""
     try:
         plan = orjson.loads((place.folder / "plan.json").read_bytes())
     except FileNotFoundError:
         return  # it never started, or it has been discarded meanwhile
     for folder in plan["cgroups"]:
-        cgroups.remove(Path(folder))
+        cgroups.remove(Path(folder), patience)
 
 
 def remove(folder: Path) -> None:

@@ -186,13 +186,13 @@ class FileStore:
         return self._drafts / os.urandom(16).hex()
 
     def _kept(self, blob: str) -> Path:
-        return self._root / blob[:2] / blob[2:]
+        return self._root / f"{blob[:2]}/{blob[2:]}"
 
     def _found(self, blob: str, use: Callable[[Path], T]) -> T:
         """Use a blob's file, which moves once, from `drafts` to where it is kept, and may do so right now."""
-        for path in (self._kept(blob), self._drafts / blob, self._kept(blob)):
+        for place in (self._kept, self._drafts.joinpath, self._kept):
             with suppress(FileNotFoundError):
-                return use(path)
+                return use(place(blob))
         raise MissingBlobError(blob)
 
     @staticmethod

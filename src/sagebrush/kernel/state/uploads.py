@@ -1,6 +1,7 @@
 """The index of multipart uploads that are under way, and of their parts."""
 
 import sqlite3
+import threading
 from collections.abc import Iterator
 from contextlib import contextmanager
 from typing import NamedTuple
@@ -69,6 +70,7 @@ class UploadIndex:
         self._db = db
         self._trash = trash
         self._completing: set[str] = set()
+        self._ended = threading.Condition()
 
     def create(self, upload: Upload) -> None:
         """Begin an upload. Raises sqlite3.IntegrityError where its bucket is gone."""
@@ -108,17 +110,21 @@ class UploadIndex:
 
     @contextmanager
     def completing(self, upload: str) -> Iterator[None]:
-        """Keep the parts of an upload as they are. Raises MissingUploadError and CompletingError.
+        """Keep the parts of an upload as they are; wait while another thread does. Raises MissingUploadError.
 
         The note is in memory alone, so that a crash lets go of it.
         """
-        with self._db.write():
-            self._open(upload)
-            self._completing.add(upload)
+        with self._ended:
+            self._ended.wait_for(lambda: upload not in self._completing)
+            with self._db.write():
+                self._open(upload)
+                self._completing.add(upload)
         try:
             yield
         finally:
-            self._completing.discard(upload)
+            with self._ended:
+                self._completing.discard(upload)
+                self._ended.notify_all()
 
     def abort(self, upload: str) -> list[str]:
         """Drop an upload and its parts. Raises MissingUploadError and CompletingError."""

@@ -94,13 +94,12 @@ def _rest_json(model: ServiceModel | None, _service: str, _: Request, error: Aws
     shape = _modelled(model, error)
     code = str(shape.error_code) if shape else error.code
     headers = [("x-amzn-RequestId", request_id), ("x-amzn-ErrorType", code), ("content-type", "application/json")]
-    if shape is None:
-        body = {_message_name(model): error.message}
-    else:
+    body = {_message_name(model): error.message}
+    if shape is not None:
         members = _members(shape, error)
         _add_headers(shape, members, headers)
         write = json_codec.structure_writer(body_members(shape), compiler(model, json_codec.writer))
-        body = write(members)
+        body = write(members) if members is not error.fields else body | write(members)
     return Response(_status(shape, error), [*headers, *error.headers.items()], orjson.dumps({"__type": code, **body}))
 
 
@@ -112,8 +111,13 @@ def _message_name(model: ServiceModel) -> str:
 
 
 def _add_headers(shape: StructureShape, members: Document, headers: Pairs) -> None:
+    """Append the members that travel as headers, but for those that are there: the code, which some services model."""
+    there = {name.lower() for name, _ in headers}
     for name, write in response_headers(shape).items():
-        if members.get(name) is not None:
+        if (
+            members.get(name) is not None
+            and str(shape.members[name].serialization.get("name", name)).lower() not in there
+        ):
             write(members[name], headers)
 
 
@@ -129,7 +133,7 @@ def _query(model: ServiceModel | None, service: str, _: Request, error: AwsError
         _add_headers(shape, error.fields, headers)
         compiled = compiler(model, xml_codec.writer)
         for name, member in body_members(shape).items():
-            if error.fields.get(name) is not None:
+            if error.fields.get(name) is not None and name not in ("Code", "Message"):
                 compiled(member)(error.fields[name], member.serialization.get("name", name), out)
     out.append(f"</Error><RequestId>{request_id}</RequestId></ErrorResponse>")
     return Response(status, [*headers, *error.headers.items()], "".join(out).encode())

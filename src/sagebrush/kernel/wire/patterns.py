@@ -5,7 +5,8 @@ import unicodedata
 from functools import cache
 from itertools import groupby
 
-_CLASS = re.compile(r"\\([pP])(?:\{(\w+)\}|([A-Z]))")
+_PIECE = re.compile(r"\\([pP])(?:\{(\w+)\}|([A-Z]))|\\.|.", re.DOTALL)
+_CODE_POINT = re.compile(r"\\x\{([0-9a-fA-F]{1,6})\}")
 _FLAGS = re.compile(r"\(\?([ims]+)\)")
 _POSIX = {
     "ASCII": r"\x00-\x7f",
@@ -29,6 +30,10 @@ _REPLACED = {
     r"\uD800\uDC00-\uDBFF\uDFFF": r"\U00010000-\U0010FFFF",
     r"\z": r"\Z",
 }
+_AFTER = {
+    "-": frozenset({r"\w", r"\d", r"\s"}),  # no range begins with a class: the hyphen is one
+    "|": frozenset({"|", r"\|"}),  # two bars are no operator in Java
+}
 _PLANES = ((0, 0x33480), (0xE0000, 0xE0200), (0xF0000, 0x110000))
 """Where Unicode has characters; what lies between is unassigned."""
 
@@ -41,6 +46,8 @@ def matcher(pattern: str) -> re.Pattern[str] | None:
     was written to be found anywhere else, and is taken as it is.
     """
     anchored = pattern.startswith("^"), pattern.endswith("$")
+    if "&&" in pattern:
+        return None  # an intersection of classes, which Python lacks
     text = _translated(pattern)
     flags = _FLAGS.match(text)
     if flags:
@@ -55,18 +62,18 @@ def _translated(pattern: str) -> str:
     """Return a pattern with what Java says differently said as Python says it."""
     for java, python in _REPLACED.items():
         pattern = pattern.replace(java, python)
-    out, position, inside = [], 0, False
-    while position < len(pattern):
-        found = _CLASS.match(pattern, position)
-        if found:
+    pattern = _CODE_POINT.sub(lambda found: f"\\U{int(found[1], 16):08x}", pattern)
+    out: list[str] = []
+    inside = False
+    for found in _PIECE.finditer(pattern):
+        piece = found[0]
+        if found[1]:
             ranges = _ranges(found[2] or found[3], negated=found[1] == "P")
-            out.append(ranges if inside else f"[{ranges}]")
-            position = found.end()
-            continue
-        piece = pattern[position : position + (2 if pattern[position] == "\\" else 1)]
+            piece = ranges if inside else f"[{ranges}]"
+        elif inside and piece in "-|" and out[-1] in _AFTER[piece]:
+            piece = f"\\{piece}"
         inside = piece != "]" if inside else piece == "["
         out.append(piece)
-        position += len(piece)
     return "".join(out)
 
 

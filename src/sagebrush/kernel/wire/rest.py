@@ -49,10 +49,9 @@ def request_bindings(shape: StructureShape, literals: str) -> list[Binding]:
 
     `literals` is the query of the operation's URI template: its parameters belong to no member.
     """
-    bound = {_wire(each, name) for name, each in shape.members.items() if _is_named(each)}
-    bound.update(_SIGNATURE, parse_qs(literals, keep_blank_values=True))
+    fixed = frozenset({*_SIGNATURE, *parse_qs(literals, keep_blank_values=True)})
     return [
-        _BINDINGS[each.serialization["location"]](name, each, frozenset(bound))
+        _BINDINGS[each.serialization["location"]](name, each, fixed)
         for name, each in shape.members.items()
         if "location" in each.serialization
     ]
@@ -61,10 +60,6 @@ def request_bindings(shape: StructureShape, literals: str) -> list[Binding]:
 def _wire(shape: Shape, name: str) -> str:
     found: str = shape.serialization.get("name", name)
     return found
-
-
-def _is_named(shape: Shape) -> bool:
-    return shape.serialization.get("location") == "querystring" and not isinstance(shape, MapShape)
 
 
 def _argument(read: FromText, name: str, value: str) -> Any:
@@ -84,9 +79,9 @@ def _label(name: str, shape: Shape, _: frozenset[str]) -> Binding:
     return bind
 
 
-def _query(name: str, shape: Shape, bound: frozenset[str]) -> Binding:
+def _query(name: str, shape: Shape, fixed: frozenset[str]) -> Binding:
     if isinstance(shape, MapShape):
-        return _query_map(name, shape, bound)
+        return _query_map(name, shape, fixed)
     key = _wire(shape, name)
     many = isinstance(shape, ListShape)
     read = text_reader(shape.member if isinstance(shape, ListShape) else shape)
@@ -101,11 +96,12 @@ def _query(name: str, shape: Shape, bound: frozenset[str]) -> Binding:
     return bind
 
 
-def _query_map(name: str, shape: MapShape, bound: frozenset[str]) -> Binding:
+def _query_map(name: str, shape: MapShape, fixed: frozenset[str]) -> Binding:
+    """Bind a map of query parameters: to a server, all of them are in it, those that have a member of their own too."""
     many = isinstance(shape.value, ListShape)
 
     def bind(_: Labels, request: Request, params: dict[str, Any]) -> None:
-        rest = {key: values for key, values in query_values(request.query).items() if key not in bound}
+        rest = {key: values for key, values in query_values(request.query).items() if key not in fixed}
         if rest:
             params[name] = rest if many else {key: values[0] for key, values in rest.items()}
 
@@ -154,7 +150,7 @@ def _dates(text: str) -> Iterator[str]:
 
 
 def _prefixed_headers(name: str, shape: Shape, _: frozenset[str]) -> Binding:
-    prefix = _wire(shape, name).lower()
+    prefix = shape.serialization.get("name", "").lower()
 
     def bind(_: Labels, request: Request, params: dict[str, Any]) -> None:
         found: dict[str, str] = {}
@@ -202,8 +198,8 @@ def _write_header(name: str, shape: Shape) -> HeaderWriter:
     return lambda value, headers: headers.append((header, header_value(text(value))))
 
 
-def _write_prefixed(name: str, shape: Shape) -> HeaderWriter:
-    prefix = _wire(shape, name)
+def _write_prefixed(_: str, shape: Shape) -> HeaderWriter:
+    prefix = shape.serialization.get("name", "")
 
     def write(value: Mapping[str, str], headers: list[tuple[str, str]]) -> None:
         headers.extend((header_value(f"{prefix}{key}"), header_value(str(each))) for key, each in value.items())

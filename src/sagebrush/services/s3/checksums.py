@@ -9,6 +9,7 @@ followed by `-` and their number (COMPOSITE). Where a client names none, S3 keep
 import base64
 import binascii
 import hashlib
+import zlib
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from functools import partial
 from typing import Any, Protocol
@@ -67,7 +68,7 @@ def md5() -> Hash:
 
 
 ALGORITHMS: dict[str, Callable[[], Hash]] = {
-    "CRC32": partial(_Crc, crt.crc32, 4),
+    "CRC32": partial(_Crc, zlib.crc32, 4),
     "CRC32C": partial(_Crc, crt.crc32c, 4),
     "CRC64NVME": partial(_Crc, crt.crc64nvme, 8),
     "SHA1": partial(hashlib.sha1, usedforsecurity=False),

@@ -12,12 +12,12 @@ from urllib.parse import quote
 from sagebrush.kernel.grammar.call import Call, Result
 from sagebrush.kernel.objects.base import Blob
 from sagebrush.kernel.state.keys import Entry, PartOf
-from sagebrush.kernel.state.uploads import Part, Upload
+from sagebrush.kernel.state.uploads import MissingUploadError, Part, Upload
 from sagebrush.services.s3.checksums import ALGORITHMS, COMPOSITE, DEFAULT, bad_digest, composite, multipart_etag, whole
 from sagebrush.services.s3.conditions import writing
 from sagebrush.services.s3.errors import refusal
 from sagebrush.services.s3.headers import ENCRYPTION, checksum_of, quoted
-from sagebrush.services.s3.multipart import going_on, open_upload
+from sagebrush.services.s3.multipart import open_upload
 from sagebrush.services.s3.service import admit, put, release, service, settling
 
 SMALLEST = 5 * 2**20
@@ -26,11 +26,20 @@ SMALLEST = 5 * 2**20
 
 @service.operation
 def complete_multipart_upload(call: Call) -> Result:
-    """Make an object of an upload's parts; once more is fine as long as the object is there."""
+    """Make an object of an upload's parts.
+
+    Once more is fine as long as the object is there: a client that lost patience, and tries again while a large object
+    is still being made, waits and gets the same answer.
+    """
     admit(call)
-    done = call.world.keys.get(call.params["Bucket"], call.params["Key"])
-    if done is None or done.upload != call.params["UploadId"]:
-        done = _complete(call, open_upload(call))
+    done = _completed(call)
+    if done is None:
+        try:
+            done = _complete(call, open_upload(call))
+        except MissingUploadError:
+            done = _completed(call)
+    if done is None:
+        raise refusal("NoSuchUpload", UploadId=call.params["UploadId"])
     return {
         "Location": _location(call),
         "Bucket": done.bucket,
@@ -41,10 +50,16 @@ def complete_multipart_upload(call: Call) -> Result:
     }
 
 
+def _completed(call: Call) -> Entry | None:
+    """Return the object that the upload has become, while its key holds it."""
+    entry = call.world.keys.get(call.params["Bucket"], call.params["Key"])
+    return entry if entry is not None and entry.upload == call.params["UploadId"] else None
+
+
 def _complete(call: Call, upload: Upload) -> Entry:
     check = writing(call.params)
     index, store = call.world.keys, call.world.objects
-    with going_on(call), index.uploads.completing(upload.id):
+    with index.uploads.completing(upload.id):
         parts = _chosen(call.params, upload, {part.number: part for part in index.uploads.parts(upload.id)})
         entry = _entry(call, upload, parts)
         check(index.get(upload.bucket, upload.key))  # once more at the commit; here it saves the copying

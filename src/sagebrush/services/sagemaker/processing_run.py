@@ -179,6 +179,7 @@ def _spec(job: Record, world: World, image: str, links: list[Link]) -> TaskSpec:
             "PROCESSING_JOB_NAME": job.name,
             **job.get("Environment", {}),
         },
+        folders=("output",),
         links=(*links, *jobs.common_links(world, network=network)),
         network=network,
         limits=limits_of(job["ProcessingResources"]["ClusterConfig"]["InstanceType"]),

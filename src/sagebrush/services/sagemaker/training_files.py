@@ -136,6 +136,7 @@ def spec(job: Record, world: World, image: str, links: list[Link]) -> TaskSpec:
         links=(*links, *jobs.common_links(world, network=network)),
         unpack=unpack,
         pack=(*model, *data),
+        folders=("code", "model", "output/data", "output/intermediate"),
         network=network,
         limits=limits_of(job["ResourceConfig"]["InstanceType"]),
         log_group=LOG_GROUP,

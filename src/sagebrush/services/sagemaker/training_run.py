@@ -115,8 +115,8 @@ def _finish(job: Record, world: World, task: Task) -> Record:
     now = world.clock.now()
     if end.stage == "lost" and job.status != "Stopping":
         return _retry(job, world)
-    if end.stage == "run" and "TrainingStartTime" not in job:
-        job = job.having(TrainingStartTime=end.started)
+    if end.started is not None and "TrainingStartTime" not in job:  # it ran while nobody looked
+        job = secondary(job.having(TrainingStartTime=end.started), "Training", end.started)
     if end.stage != "unpack" and job["SecondaryStatus"] != "Uploading":
         return secondary(job, "Uploading", now).again(now)
     job = checkpoints.sync(scrape(job, world, training_files.LOG_GROUP, training_files.stream(job)), world)
