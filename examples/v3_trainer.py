@@ -6,7 +6,7 @@ from pathlib import Path
 import numpy as np
 from sagemaker.core import image_uris
 from sagemaker.core.helper.session_helper import Session, get_execution_role
-from sagemaker.core.resources import TrainingJob
+from sagemaker.core.resources import EndpointConfig, TrainingJob
 from sagemaker.core.training.configs import Compute, InputData, SourceCode
 from sagemaker.serve.model_builder import ModelBuilder
 from sagemaker.train.model_trainer import ModelTrainer
@@ -61,4 +61,5 @@ scores = np.load(io.BytesIO(answer.body.read()))
 print("auc", roc_auc_score(test["target"], scores))
 
 endpoint.delete()
+EndpointConfig.get("v3-forest").delete()
 model.delete()

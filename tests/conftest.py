@@ -35,7 +35,8 @@ class Platform:
 
     def start(self) -> "Platform":
         """Start the server and wait for its `ready` line."""
-        command = [sys.executable, "-m", "sagebrush.cli.main", "up", "--data", str(self.data), "--port", "0"]
+        command = [sys.executable, "-m", "sagebrush.cli.main", "up", "--stop-tasks"]
+        command += ["--data", str(self.data), "--port", "0"]
         environment = {name: value for name, value in os.environ.items() if not name.startswith(("AWS_", "SAGEBRUSH_"))}
         log = (self.data.parent / f"{self.data.name}.log").open("ab")
         with log:

@@ -3,6 +3,7 @@
 import os
 import re
 import signal
+import sys
 from collections.abc import Iterable
 from pathlib import Path
 from typing import Any
@@ -96,7 +97,8 @@ class Intermediate(xgb.callback.TrainingCallback):  # type: ignore[misc]
 
     def _stop(self, *_: object) -> None:
         self._path.with_name(f".{self._path.name}.draft").unlink(missing_ok=True)
-        print(f"SIGTERM received: the model of the last finished round is in {self._path}", flush=True)
+        told = f"SIGTERM received: the model of the last finished round is in {self._path}\n"
+        os.write(sys.stdout.fileno(), told.encode())  # print may be at work beneath this handler
         os._exit(0)
 
 

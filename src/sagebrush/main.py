@@ -34,6 +34,8 @@ from sagebrush.kernel.grammar.call import World
 from sagebrush.kernel.grammar.drive import DriveLoop
 from sagebrush.kernel.grammar.service import Services
 from sagebrush.kernel.objects.files import FileStore
+from sagebrush.kernel.objects.recovery import recover
+from sagebrush.kernel.signals.events import Events
 from sagebrush.kernel.signals.logs import LogStore
 from sagebrush.kernel.signals.metrics import MetricStore
 from sagebrush.kernel.state import keys, lines, points, records
@@ -90,7 +92,7 @@ def opened(settings: Settings) -> Iterator[tuple[World, Services, DriveLoop]]:
         stack.callback(compute.close)
         index = KeyIndex(objects)
         blobs = FileStore(settings.data / "objects")
-        blobs.recover(index.live)
+        recover(index, blobs)
         services = Services(all_services())
         pool = stack.enter_context(ThreadPoolExecutor(_THREADS, thread_name_prefix="call"))
         world = World(
@@ -101,6 +103,7 @@ def opened(settings: Settings) -> Iterator[tuple[World, Services, DriveLoop]]:
             objects=blobs,
             logs=logs,
             metrics=MetricStore(signals, clock),
+            events=Events(store, clock),
             compute=compute,
             images=images,
             identities=Identities(store, settings, clock),
@@ -198,6 +201,7 @@ def _server(app: App) -> uvicorn.Server:
         log_config=None,
         access_log=False,
         server_header=False,
+        proxy_headers=False,
         timeout_keep_alive=75,
         timeout_graceful_shutdown=5,
         backlog=2048,

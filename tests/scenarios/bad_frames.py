@@ -12,12 +12,12 @@ def lying_length(draft: Draft, source: Random) -> None:
     true = len(draft.body)
     told = source.choice([str(true + 1), str(true + 10_000), str(max(true - 1, 0)), "0", "-1", "x", "", "9" * 30, "+1", "1,1", "0x10", f"{true}\r\nContent-Length: {true + 1}",
                           str(40 * 2**20), str(6 * 2**30), "\xb2", f" {true}"])  # fmt: skip
-    draft.broken = True
+    draft.broken = draft.ends = True
     draft.frame = lambda ready: ready.top() + f"Content-Length: {told}\r\n\r\n".encode("latin-1") + ready.body
 
 
 def without_length(draft: Draft, _: Random) -> None:
-    draft.broken = True
+    draft.broken = draft.ends = True
     draft.frame = lambda ready: ready.top() + b"\r\n" + ready.body
 
 
@@ -32,7 +32,7 @@ def chunks(draft: Draft, source: Random) -> None:
         both = b"Content-Length: 5\r\n" if way == 5 else b""
         return ready.top() + both + b"Transfer-Encoding: chunked\r\n\r\n" + ways[way]
 
-    draft.broken = True
+    draft.broken = draft.ends = True
     draft.frame = frame
 
 
@@ -95,7 +95,7 @@ def odd_octets(draft: Draft, source: Random) -> None:
             top[source.randrange(len(top))] = source.randrange(256)
         return bytes(top) + f"Content-Length: {len(ready.body)}\r\n\r\n".encode() + ready.body
 
-    draft.strays = draft.broken = True
+    draft.strays = draft.broken = draft.ends = True
     draft.frame = frame
 
 

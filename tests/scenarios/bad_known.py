@@ -35,7 +35,7 @@ def furnish(platform: Platform) -> Mapping[str, Mapping[str, list[Any]]]:
         "s3": {
             "Bucket": [BUCKET], "Key": ["kept", "new"], "UploadId": [upload], "CopySource": [f"{BUCKET}/kept"], "PartNumber": [1, 2],
             "VersionId": ["null"], "ETag": [_ETAG], "StorageClass": ["STANDARD"], "ACL": ["private"], "ServerSideEncryption": ["AES256"],
-            "Tagging": ["a=b", {"TagSet": [{"Key": "a", "Value": "b"}]}], "ExpectedBucketOwner": ["123456789012"],
+            "Tagging": ["a=b"], "TagSet": [[{"Key": "a", "Value": "b"}]], "ExpectedBucketOwner": ["123456789012"],
         },
         "sagemaker": {
             "ModelName": ["kept", "new"], "EndpointConfigName": ["kept", "new"], "EndpointName": ["kept", "new"], "RoleArn": [_ROLE], "ExecutionRoleArn": [_ROLE],

@@ -90,8 +90,9 @@ def _values(service: str, name: str, protocol: str, variant: int) -> dict[str, A
 
 def _thinned(shape: Shape | None, value: Any, kept: float, known: Known, source: Random, name: str = "") -> Any:
     """Return a value with most optional members left out, and with names of what is there where they are known."""
-    if name in known and source.random() < 0.9:
-        return source.choice(known[name])
+    there = [each for each in known.get(name, ()) if isinstance(each, type(value))]
+    if there and source.random() < 0.9:
+        return source.choice(there)
     if isinstance(shape, StructureShape) and isinstance(value, dict) and not shape.is_document_type:
         required = set(shape.required_members) or (set(value) if shape.is_tagged_union else set())
         return {

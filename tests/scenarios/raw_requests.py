@@ -24,8 +24,8 @@ class Draft:
     """A request before it is signed; texts hold one character per octet.
 
     `strays` says that it may be taken for another operation, so that the answer may be in another protocol. `broken`
-    says that it is no HTTP: the server may hang up, or answer in words that are not AWS's. `frame` renders the signed
-    request in another way than HTTP has it.
+    says that it is no HTTP: the server may hang up, or answer in words that are not AWS's. `ends` has the
+    client fall silent behind it, as the server may wait for more. `frame` renders the signed request in another way.
     """
 
     service: str
@@ -38,6 +38,7 @@ class Draft:
     body: bytes
     strays: bool = False
     broken: bool = False
+    ends: bool = False
     signs: bool = True
     frame: "Callable[[Draft], bytes] | None" = None
     mutations: list[str] = field(default_factory=list)
@@ -128,7 +129,8 @@ class Connection:
             try:
                 with suppress(ConnectionError):  # an answer may come before the server has read it all
                     open_socket.sendall(octets)
-                    if last:
+                if last:
+                    with suppress(OSError):
                         open_socket.shutdown(socket.SHUT_WR)
                 response = HTTPResponse(open_socket, method=method)
                 response.begin()

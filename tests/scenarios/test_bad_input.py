@@ -13,7 +13,7 @@ from typing import Any
 import pytest
 from tests.conftest import Platform
 from tests.scenarios.bad_answers import problem
-from tests.scenarios.bad_known import KNOWN, furnish
+from tests.scenarios.bad_known import furnish
 from tests.scenarios.bad_requests import drafts, operations
 from tests.scenarios.raw_requests import Answer, Connection, Draft, Signer
 
@@ -27,7 +27,7 @@ def send(draft: Draft, connection: Connection, signer: Signer) -> Answer | str:
     """Sign and send a draft; return the answer, or what is wrong where there is none."""
     signer.sign(draft)
     try:
-        return connection.send(draft.render(), draft.method, last=draft.broken)
+        return connection.send(draft.render(), draft.method, last=draft.ends)
     except (TimeoutError, HTTPException) as error:
         return f"no answer: {error!r}"
 
@@ -37,7 +37,7 @@ def test_no_wrong_request_is_the_platforms_fault(bad_platform: Platform) -> None
     host = bad_platform.endpoint.removeprefix("http://")
     signer = Signer(keys["aws_access_key_id"], keys["aws_secret_access_key"], host)
     connection = Connection(bad_platform.endpoint)
-    known = furnish(bad_platform)
+    known = dict(furnish(bad_platform))
     wrong: list[str] = []
     statuses: dict[int, int] = {}
     for number, draft in enumerate(drafts(SEED, COUNT, known)):
@@ -48,9 +48,10 @@ def test_no_wrong_request_is_the_platforms_fault(bad_platform: Platform) -> None
         if found:
             wrong.append(f"#{number} {draft.operation.name} {draft.mutations}: {found}\n{draft.render()[:1500]!r}\n  -> {answer!r:.800}")
         if number % REFURNISH == REFURNISH - 1:
-            known = furnish(bad_platform)
+            known.update(furnish(bad_platform))
     connection.close()
     print(sorted(statuses.items()))
+    print(bad_platform.log()[-int(os.environ.get('LOG','0')):])
     assert not wrong, f"{len(wrong)} of {COUNT}:\n" + "\n".join(wrong[:int(os.environ.get('SHOW','10'))])
 
 

@@ -37,8 +37,8 @@ def run(data: Path, where: Path, *command: object, **variables: str) -> str:
 
 
 def told(name: str, output: str) -> str:
-    """Return what a script printed after a word at the start of a line."""
-    found = re.search(rf"^{name} (.*)$", output, re.MULTILINE)
+    """Return what a script printed after a word of its own; an SDK may have drawn progress before it."""
+    found = re.search(rf"(?:^|[!╯.]){name} (.*)$", output, re.MULTILINE)
     assert found, output[-3000:]
     return found.group(1)
 

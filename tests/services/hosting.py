@@ -29,6 +29,7 @@ from sagebrush import main
 from sagebrush.kernel.base.settings import Settings
 from sagebrush.kernel.compute import images
 from sagebrush.kernel.grammar.call import World
+from sagebrush.services.sagemaker_runtime import invoke
 
 ROLE = "arn:aws:iam::123456789012:role/service-role/AmazonSageMaker-ExecutionRole"
 IMAGE = "123456789012.dkr.ecr.us-east-1.amazonaws.com/echo:1"
@@ -88,6 +89,9 @@ def handle(headers, body):
 """
 
 
+_NUMBERS = itertools.count()
+
+
 def says(text: str) -> str:
     """Return a handler that always answers `text`."""
     return f'def handle(headers, body):\n    return 200, {{"content-type": "text/plain"}}, {text.encode()!r}\n'
@@ -118,14 +122,13 @@ class Hosting:
     data: Path
     world: World | None = None
     bucket: str = "models"
-    _numbers: Iterator[int] = field(default_factory=itertools.count)
     _clients: dict[str, Any] = field(default_factory=dict)
 
     def client(self, service: str) -> Any:
         """Return a boto3 client that does not retry."""
         if service not in self._clients:
             kept = orjson.loads((self.data / "credentials.json").read_bytes())
-            self._clients[service] = boto3.client(
+            self._clients[service] = boto3.client(  # type: ignore[call-overload]
                 service,
                 region_name="us-east-1",
                 endpoint_url=self.endpoint_url,
@@ -147,7 +150,7 @@ class Hosting:
 
     def name(self, stem: str) -> str:
         """Return a name that no other test uses."""
-        return f"{stem}-{next(self._numbers)}"
+        return f"{stem}-{next(_NUMBERS)}"
 
     def put(self, key: str, body: bytes) -> str:
         """Store an object and return its URI."""
@@ -249,31 +252,35 @@ def image_folder(folder: Path) -> Path:
     return folder
 
 
+_OPENED, _SERVER = main.opened, main._server
+
+
 @contextmanager
 def running(data: Path, folder: Path) -> Iterator[Hosting]:
     """Run a platform over `data` in a thread of this process."""
     with ExitStack() as stack:
         patch = stack.enter_context(pytest.MonkeyPatch.context())
         patch.setattr(images, "shipped", lambda: folder)
-        opened, made = main.opened, main._server
         worlds: list[World] = []
         servers: list[uvicorn.Server] = []
 
         @contextmanager
         def noted(settings: Settings) -> Iterator[Any]:
-            with opened(settings) as platform:
+            with _OPENED(settings) as platform:
                 worlds.append(platform[0])
                 yield platform
+                for task in platform[0].compute.all():  # they would outlive the platform, and the tests
+                    platform[0].compute.discard(task.id)
 
         def server(app: Any) -> uvicorn.Server:
-            servers.append(made(app))
+            servers.append(_SERVER(app))
             return servers[0]
 
         patch.setattr(main, "opened", noted)
         patch.setattr(main, "_server", server)
         ready: Future[str] = Future()
         settings = Settings(data=data, cache=folder.parent / "cache", port=0)
-        thread = threading.Thread(target=_serve, args=(settings, ready))
+        thread = threading.Thread(target=_serve, args=(settings, ready, worlds))
         thread.start()
         try:
             yield Hosting(ready.result(PATIENCE), data, worlds[0])
@@ -283,10 +290,15 @@ def running(data: Path, folder: Path) -> Iterator[Hosting]:
             thread.join(PATIENCE)
 
 
-def _serve(settings: Settings, ready: "Future[str]") -> None:
+def _serve(settings: Settings, ready: "Future[str]", worlds: list[World]) -> None:
+    async def serve() -> None:
+        await main.serve(settings, lambda address: ready.set_result(address.endpoint))
+        invoke.plane(worlds[0].compute).client.close()
+        await asyncio.sleep(0)  # one turn, in which the loop closes what was aborted
+
     with asyncio.Runner(loop_factory=uvloop.new_event_loop) as runner:
         try:
-            runner.run(main.serve(settings, lambda address: ready.set_result(address.endpoint)))
+            runner.run(serve())
         except Exception as error:  # noqa: BLE001 - the test that waits has it raised
             ready.set_exception(error)
 
@@ -298,6 +310,3 @@ def hosting(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Hosting]:
     with running(base / "data", image_folder(base / "images")) as platform:
         platform.client("s3").create_bucket(Bucket=platform.bucket)
         yield platform
-        for summary in platform.sm.list_endpoints(MaxResults=100)["Endpoints"]:
-            if summary["EndpointStatus"] in ("InService", "Failed"):
-                platform.delete(summary["EndpointName"])

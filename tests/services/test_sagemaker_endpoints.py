@@ -1,13 +1,12 @@
 """Endpoints, as boto3 sees them: their life, their updates, their failures."""
 
-import os
-import signal
 import subprocess
 import sys
 import threading
 from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import contextmanager
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
@@ -365,56 +364,65 @@ def test_an_endpoint_outlives_its_configuration_its_model_and_its_data(hosting: 
 # ---------------------------------------------------------------------- restarts
 
 
+@dataclass
 class Server:
     """A platform in a process of its own."""
 
-    def __init__(self, data: Path, images: Path) -> None:
-        command = [sys.executable, str(Path(__file__).with_name("hosting_server.py")), str(data), str(images)]
+    data: Path
+    images: Path
+    process: "subprocess.Popen[str] | None" = None
+
+    def start(self) -> Hosting:
+        """Start it and wait until it answers."""
+        command = [sys.executable, str(Path(__file__).with_name("hosting_server.py")), str(self.data), str(self.images)]
         self.process = subprocess.Popen(command, stdout=subprocess.PIPE, text=True)
         assert self.process.stdout is not None
         line = self.process.stdout.readline()
         assert line.startswith("ready "), line
-        self.hosting = Hosting(line.split()[1], data)
+        return Hosting(line.split()[1], self.data)
 
-    def end(self, how: signal.Signals) -> None:
-        """End it and wait for its end."""
-        os.kill(self.process.pid, how)
-        self.process.wait(60)
-        assert self.process.stdout is not None
-        self.process.stdout.close()
+    def kill(self) -> None:
+        """End it as `kill -9` does."""
+        if self.process is not None:
+            with self.process:
+                self.process.kill()
+            self.process = None
 
 
-def test_an_endpoint_survives_the_kill_of_the_server_at_every_step(tmp_path: Path) -> None:
+@pytest.fixture
+def server(tmp_path: Path) -> Iterator[Server]:
+    made = Server(tmp_path / "data", image_folder(tmp_path / "images"))
+    yield made
+    made.kill()
+    with running(made.data, made.images):
+        pass  # what is left of tasks goes with it
+
+
+def test_an_endpoint_survives_the_kill_of_the_server_at_every_step(server: Server) -> None:
     """Killed while it starts, serves, updates and is deleted, an endpoint goes on as if nothing had been."""
-    data, images = tmp_path / "data", image_folder(tmp_path / "images")
     whoami = "import os\nME = os.urandom(8).hex().encode()\ndef handle(h, b): return 200, {}, ME\n"
-    server = Server(data, images)
-    server.hosting.client("s3").create_bucket(Bucket="models")
-    config = server.hosting.config(server.hosting.model(whoami))
-    server.hosting.sm.create_endpoint(EndpointName="e", EndpointConfigName=config)
-    server.end(signal.SIGKILL)
-    server = Server(data, images)
-    server.hosting.wait("e", "InService")
-    me = server.hosting.invoke("e")
-    server.end(signal.SIGKILL)
-    server = Server(data, images)
-    assert server.hosting.invoke("e") == me, "the container went on, and is found at the first call"
-    new = server.hosting.config(server.hosting.model(says("new")))
-    server.hosting.sm.update_endpoint(EndpointName="e", EndpointConfigName=new)
-    server.end(signal.SIGKILL)
-    server = Server(data, images)
-    server.hosting.wait("e", "InService")
-    assert server.hosting.invoke("e") == b"new"
-    server.hosting.sm.delete_endpoint(EndpointName="e")
-    server.end(signal.SIGKILL)
-    server = Server(data, images)
-
-    def gone() -> bool:
-        return not server.hosting.sm.list_endpoints()["Endpoints"]
-
-    until(gone, "the endpoint to be gone")
-    assert not list((data / "tasks").glob("endpoint-*"))
-    server.end(signal.SIGINT)
+    platform = server.start()
+    platform.client("s3").create_bucket(Bucket="models")
+    config = platform.config(platform.model(whoami))
+    platform.sm.create_endpoint(EndpointName="e", EndpointConfigName=config)
+    server.kill()
+    platform = server.start()
+    platform.wait("e", "InService")
+    me = platform.invoke("e")
+    server.kill()
+    platform = server.start()
+    assert platform.invoke("e") == me, "the container went on, and is found at the first call"
+    new = platform.config(platform.model(says("new")))
+    platform.sm.update_endpoint(EndpointName="e", EndpointConfigName=new)
+    server.kill()
+    platform = server.start()
+    platform.wait("e", "InService")
+    assert platform.invoke("e") == b"new"
+    platform.sm.delete_endpoint(EndpointName="e")
+    server.kill()
+    platform = server.start()
+    until(lambda: not platform.sm.list_endpoints()["Endpoints"], "the endpoint to be gone")
+    assert not list((server.data / "tasks").glob("endpoint-*"))
 
 
 def test_a_handler_can_be_deployed_twice(hosting: Hosting) -> None:

@@ -81,7 +81,7 @@ def test_an_event_is_published_with_its_change_or_not_at_all(records: Records) -
     job = records.create(record("job"), events=[event])
     with pytest.raises(StaleError):
         records.save(replace(job, version=7), [event])
-    assert [found for _, _, found in records.events()] == [event]
+    assert [published.event for published in records.events()] == [event]
 
 
 def test_what_changed_is_told_only_after_the_commit(tmp_path: Path) -> None:

@@ -1,83 +1,67 @@
-"""Events: EventBridge's envelope, and delivery to those who subscribed."""
+"""Events: EventBridge's envelope around what records publish, and how long the outbox keeps it."""
 
-from datetime import UTC, datetime
+from collections.abc import Iterator
+from dataclasses import replace
+from pathlib import Path
 
-from sagebrush.kernel.signals.events import Envelope, Events, envelope
-from sagebrush.kernel.state.record import Event
+import pytest
 
-ARN = "arn:aws:sagemaker:us-east-1:123456789012:training-job/j"
+from sagebrush.kernel.base.clock import MovableClock
+from sagebrush.kernel.signals.events import Events
+from sagebrush.kernel.state.record import Event, Record
+from sagebrush.kernel.state.records import SCHEMA, Records
+from sagebrush.kernel.state.sqlite import Database
 
-
-class Memory:
-    """An outbox that was written to before anybody asked."""
-
-    def __init__(self) -> None:
-        self.rows: list[tuple[int, float, Event]] = []
-
-    def publish(self, status: str) -> None:
-        event = Event("aws.sagemaker", "SageMaker Training Job State Change", {"TrainingJobStatus": status}, (ARN,))
-        self.rows.append((len(self.rows) + 1, 1_700_000_000.9, event))
-
-    def events(self, after: int = 0, limit: int = 100) -> list[tuple[int, float, Event]]:
-        return self.rows[after : after + limit]
+ARN = "arn:aws:sagemaker:us-east-1:123456789012:training-job/job"
+JOB = Record(
+    "sagemaker:TrainingJob", "123456789012", "us-east-1", "job", ARN, "InProgress", 1795249581.5, 1795249581.5, {}
+)
+EVENT = Event("aws.sagemaker", "SageMaker Training Job State Change", {"TrainingJobStatus": "InProgress"}, (ARN,))
 
 
-def test_the_envelope_is_eventbridge_s() -> None:
-    event = Event("aws.sagemaker", "SageMaker Training Job State Change", {"TrainingJobName": "j"}, (ARN,))
-    time = datetime(2026, 11, 21, 8, 9, 10, 999_000, tzinfo=UTC).timestamp()
-    assert envelope(event, identity="an-id", account="123456789012", region="us-east-1", time=time) == {
+@pytest.fixture
+def records(tmp_path: Path) -> Iterator[Records]:
+    database = Database(tmp_path / "state.db", SCHEMA)
+    yield Records(database)
+    database.close()
+
+
+def test_an_event_is_enveloped_as_eventbridge_does(records: Records) -> None:
+    records.create(JOB, events=[EVENT])
+    events = Events(records, MovableClock())
+    ((_, found),) = events.recent()
+    assert found == {
         "version": "0",
-        "id": "an-id",
+        "id": found["id"],
         "detail-type": "SageMaker Training Job State Change",
         "source": "aws.sagemaker",
         "account": "123456789012",
-        "time": "2026-11-21T08:09:10Z",
+        "time": "2026-11-21T08:26:21Z",
         "region": "us-east-1",
         "resources": [ARN],
-        "detail": {"TrainingJobName": "j"},
+        "detail": {"TrainingJobStatus": "InProgress"},
     }
+    assert events.recent() == events.recent()
 
 
-def test_subscribers_get_every_event_once_and_in_order() -> None:
-    outbox = Memory()
-    outbox.publish("InProgress")
-    events = Events(outbox)
-    seen: list[Envelope] = []
-    stop = events.subscribe(seen.append)
-    for n in range(250):
-        outbox.publish(str(n))
-    assert events.deliver() == 251
-    assert events.deliver() == 251
-    assert [e["detail"]["TrainingJobStatus"] for e in seen] == ["InProgress", *map(str, range(250))]
-    stop()
-    outbox.publish("after")
-    events.deliver()
-    assert len(seen) == 251
+def test_events_come_in_the_order_of_the_changes_and_from_a_position_on(records: Records) -> None:
+    job = records.create(JOB, events=[EVENT])
+    for status in ("Stopping", "Stopped"):
+        job = records.save(replace(job, status=status), [replace(EVENT, detail={"TrainingJobStatus": status})])
+    events = Events(records, MovableClock())
+    found = events.recent()
+    assert [event["detail"]["TrainingJobStatus"] for _, event in found] == ["InProgress", "Stopping", "Stopped"]
+    assert events.recent(after=found[0][0]) == found[1:]
+    assert len({event["id"] for _, event in found}) == 3
 
 
-def test_an_event_keeps_its_id() -> None:
-    outbox = Memory()
-    outbox.publish("a")
-    outbox.publish("a")
-    first, second = ([event["id"] for _, event in Events(outbox).recent()] for _ in range(2))
-    assert first == second
-    assert len(set(first)) == 2
-
-
-def test_a_subscriber_that_breaks_gets_the_event_again() -> None:
-    outbox = Memory()
-    outbox.publish("a")
-    events = Events(outbox)
-    seen: list[Envelope] = []
-
-    def breaks_once(event: Envelope) -> None:
-        seen.append(event)
-        if len(seen) == 1:
-            raise OSError("the network is down")
-
-    events.subscribe(breaks_once)
-    try:
-        events.deliver()
-    except OSError:
-        events.deliver()
-    assert [event["id"] for event in seen] == [seen[0]["id"]] * 2
+def test_the_outbox_keeps_a_day(records: Records) -> None:
+    clock = MovableClock()
+    records.create(replace(JOB, modified=clock.now()), events=[EVENT])
+    events = Events(records, clock)
+    clock.advance(86_000)
+    events.expire()
+    assert len(events.recent()) == 1
+    clock.advance(500)
+    events.expire()
+    assert events.recent() == []

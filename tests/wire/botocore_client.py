@@ -51,7 +51,7 @@ def result_of(
         "body": io.BytesIO(response.body) if streams else response.body,
         "context": {"operation_name": operation.name},
     }
-    parsed: dict[str, Any] = create_parser(protocol).parse(raw, shape or operation.output_shape)
+    parsed: dict[str, Any] = create_parser(protocol).parse(raw, shape or operation.output_shape)  # type: ignore[arg-type]
     if streams and operation.output_shape is not None:
         payload = operation.output_shape.serialization["payload"]
         parsed[payload] = parsed[payload].read()

@@ -6,6 +6,8 @@ from typing import Any
 
 import pytest
 from botocore.model import MapShape, OperationModel, Shape, StructureShape
+from tests.wire.botocore_client import request_of, result_of
+from tests.wire.values import Values
 
 from sagebrush.kernel.base.errors import AwsError
 from sagebrush.kernel.wire import (
@@ -15,8 +17,8 @@ from sagebrush.kernel.wire import (
     json_codec,
     models,
     parse,
-    patterns,
     paths,
+    patterns,
     rest,
     serialise,
     shapes,
@@ -26,8 +28,6 @@ from sagebrush.kernel.wire import (
 from sagebrush.kernel.wire.http import Headers, Request
 from sagebrush.kernel.wire.models import every_head, service_model
 from sagebrush.kernel.wire.route import Route, Router
-from tests.wire.botocore_client import request_of, result_of
-from tests.wire.values import Values
 
 SPOKEN = ("json", "rest-json", "rest-xml", "query")
 PAIRS = [(head.name, protocol) for head in every_head() for protocol in SPOKEN if protocol in head.protocols]

@@ -87,10 +87,10 @@ class Values:
         if located in ("headers", "querystring") and value in ({}, []):
             return False
         if self._protocol == "query" and self._request:
-            return value != {}
+            return bool(value != {})
         if self._xml and member.serialization.get("flattened"):
             return bool(value)
-        return located != "header" or value != []
+        return bool(located != "header" or value != [])
 
     def _member(self, name: str, member: Shape, above: tuple[str, ...], *, top: bool) -> Any:
         location = member.serialization.get("location", "") if top and self._protocol.startswith("rest") else ""

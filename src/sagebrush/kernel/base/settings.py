@@ -29,7 +29,9 @@ class Settings:
     account: str = field(default="123456789012", metadata={"help": "account id, 12 digits"})
     region: str = field(default="us-east-1", metadata={"help": "region of clients that name none"})
     access_key: str = field(default="", metadata={"help": "root access key id; empty: made at the first start"})
-    secret_key: str = field(default="", metadata={"help": "root secret key; empty: made at the first start", "secret": True})
+    secret_key: str = field(
+        default="", metadata={"help": "root secret key; empty: made at the first start", "secret": True}
+    )
     backend: str = field(default="auto", metadata={"help": "sandbox of tasks: auto, bubblewrap or unshare"})
     log_level: str = field(default="info", metadata={"help": "of the platform's own log: debug, info, warning, error"})
 

@@ -17,6 +17,7 @@ from sagebrush.kernel.base.settings import Settings
 from sagebrush.kernel.compute.base import Compute, Link
 from sagebrush.kernel.compute.images import Images
 from sagebrush.kernel.objects.base import ObjectStore
+from sagebrush.kernel.signals.events import Events
 from sagebrush.kernel.signals.logs import LogStore
 from sagebrush.kernel.signals.metrics import MetricStore
 from sagebrush.kernel.state.keys import KeyIndex
@@ -62,6 +63,7 @@ class World:
     objects: ObjectStore
     logs: LogStore
     metrics: MetricStore
+    events: Events
     compute: Compute
     images: Images
     identities: Identities

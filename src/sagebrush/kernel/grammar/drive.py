@@ -17,6 +17,7 @@ log = logging.getLogger(__name__)
 
 _ATTEMPTS = 5
 _LONGEST_WAIT = 30.0
+_SWEEP = 3600.0
 BROKEN = "InternalServerError: We encountered an internal error. Please try again."
 
 
@@ -42,6 +43,7 @@ class DriveLoop:
         self._changed = threading.Condition()
         self._woken: set[str] = set()
         self._running: set[str] = set()
+        self._next_sweep = 0.0
         self._stopped = False
         self._thread = threading.Thread(target=self._watch, name="drive", daemon=True)
 
@@ -69,6 +71,9 @@ class DriveLoop:
         with self._changed:
             while not self._stopped:
                 now = self._world.clock.now()
+                if now >= self._next_sweep:
+                    self._next_sweep = now + _SWEEP
+                    self._pool.submit(self._world.events.expire)
                 due = {*self._woken, *self._world.records.due(now)} - self._running
                 for arn in due:
                     self._woken.discard(arn)

@@ -100,3 +100,14 @@ class Event:
     detail_type: str
     detail: Mapping[str, Any]
     resources: tuple[str, ...] = ()
+
+
+@dataclass(frozen=True, slots=True)
+class Published:
+    """An event as it stands in the outbox: where, and when it was published, in epoch seconds."""
+
+    position: int
+    time: float
+    account: str
+    region: str
+    event: Event

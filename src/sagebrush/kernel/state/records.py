@@ -9,7 +9,7 @@ from typing import Any
 
 import orjson
 
-from sagebrush.kernel.state.record import Event, Page, Query, Record, Where
+from sagebrush.kernel.state.record import Event, Page, Published, Query, Record, Where
 from sagebrush.kernel.state.sqlite import Database
 
 SCHEMA = """
@@ -194,23 +194,11 @@ class Records:
         with self._db.write() as db:
             db.executemany("DELETE FROM tags WHERE arn = ? AND key = ?", [(arn, key) for key in keys])
 
-    def events(self, after: int = 0, limit: int = 100) -> list[tuple[int, float, Event]]:
-        """Return (position, time, event) of the outbox, oldest first."""
+    def events(self, after: int = 0, limit: int = 100) -> list[Published]:
+        """Return the events of the outbox after a position, oldest first."""
         with self._db.own() as db:
             rows = db.execute("SELECT * FROM outbox WHERE seq > ? ORDER BY seq LIMIT ?", (after, limit)).fetchall()
-        return [
-            (
-                row["seq"],
-                row["time"],
-                Event(
-                    row["source"],
-                    row["detail_type"],
-                    orjson.loads(row["detail"]),
-                    tuple(orjson.loads(row["resources"])),
-                ),
-            )
-            for row in rows
-        ]
+        return [_published(row) for row in rows]
 
     def forget_events(self, before: float) -> None:
         """Drop the events published before clock time `before`."""
@@ -255,6 +243,12 @@ def _record(row: sqlite3.Row) -> Record:
     )  # fmt: skip
 
 
+def _published(row: sqlite3.Row) -> Published:
+    resources, detail = orjson.loads(row["resources"]), orjson.loads(row["detail"])
+    event = Event(row["source"], row["detail_type"], detail, tuple(resources))
+    return Published(row["seq"], row["time"], row["account"], row["region"], event)
+
+
 def _column(name: str) -> str:
     if name in _SORTABLE:
         return name
@@ -264,4 +258,4 @@ def _column(name: str) -> str:
     raise ValueError(message)
 
 
-__all__ = ["SCHEMA", "AlreadyExistsError", "Records", "StaleError", "Where", "dumps"]
+__all__ = ["SCHEMA", "AlreadyExistsError", "Published", "Records", "StaleError", "Where", "dumps"]

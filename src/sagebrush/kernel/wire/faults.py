@@ -18,7 +18,7 @@ from sagebrush.kernel.wire.models import is_form
 from sagebrush.kernel.wire.rest import response_headers
 from sagebrush.kernel.wire.route import Route, credential_scope
 from sagebrush.kernel.wire.serialise import XML, Pairs, host_id, request_id_headers
-from sagebrush.kernel.wire.shapes import body_members, compiler, exceptions
+from sagebrush.kernel.wire.shapes import compiler, exceptions, said_in_body
 
 _S3 = "s3"
 Document = dict[str, Any]
@@ -98,7 +98,7 @@ def _rest_json(model: ServiceModel | None, _service: str, _: Request, error: Aws
     if shape is not None:
         members = _members(shape, error)
         _add_headers(shape, members, headers)
-        write = json_codec.structure_writer(body_members(shape), compiler(model, json_codec.writer))
+        write = json_codec.structure_writer(said_in_body(shape), compiler(model, json_codec.writer))
         body = write(members) if members is not error.fields else body | write(members)
     return Response(_status(shape, error), [*headers, *error.headers.items()], orjson.dumps({"__type": code, **body}))
 
@@ -132,7 +132,7 @@ def _query(model: ServiceModel | None, service: str, _: Request, error: AwsError
     if shape is not None and model is not None:
         _add_headers(shape, error.fields, headers)
         compiled = compiler(model, xml_codec.writer)
-        for name, member in body_members(shape).items():
+        for name, member in said_in_body(shape).items():
             if error.fields.get(name) is not None and name not in ("Code", "Message"):
                 compiled(member)(error.fields[name], member.serialization.get("name", name), out)
     out.append(f"</Error><RequestId>{request_id}</RequestId></ErrorResponse>")

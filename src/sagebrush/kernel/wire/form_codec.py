@@ -55,14 +55,13 @@ def reader(shape: Shape, compiler: Compiler[Reader]) -> Reader:
 
 
 def _read_structure(shape: StructureShape, compiler: Compiler[Reader]) -> Reader:
-    known = {wire_name(each, name): (name, compiler(each)) for name, each in shape.members.items()}
+    known: dict[str, tuple[str, Reader]] = {}
+    for name, each in shape.members.items():
+        # Clients name the elements of a flattened list after the member or after the list's own element.
+        known[each.serialization.get("name", name)] = known[wire_name(each, name)] = (name, compiler(each))
 
     def read(node: Node) -> dict[str, Any]:
-        return {
-            member[0]: member[1](below)
-            for name, below in _branch(node).items()
-            if (member := known.get(name)) is not None
-        }
+        return {known[name][0]: known[name][1](below) for name, below in _branch(node).items() if name in known}
 
     return read
 

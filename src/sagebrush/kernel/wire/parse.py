@@ -1,6 +1,6 @@
 """From a routed request to an operation's parameters: AWS's member names, blobs as bytes, timestamps as datetimes."""
 
-from collections.abc import AsyncIterator, Callable
+from collections.abc import Callable
 from functools import cache
 from typing import Any
 
@@ -9,6 +9,7 @@ from botocore.model import OperationModel, Shape
 from sagebrush.kernel.wire import form_codec, json_codec, xml_codec
 from sagebrush.kernel.wire.codes import malformed, not_spoken
 from sagebrush.kernel.wire.http import Request
+from sagebrush.kernel.wire.models import name_of
 from sagebrush.kernel.wire.rest import Labels, request_bindings
 from sagebrush.kernel.wire.route import Route
 from sagebrush.kernel.wire.scalars import MalformedError
@@ -65,7 +66,8 @@ def _rest(operation: OperationModel, body_reader: BodyReaderOf) -> Parser:
     payload = payload_of(shape)
     read_body: Callable[[Request], dict[str, Any]] = _no_body
     if payload is not None:
-        read_body = _payload(payload[0], payload[1], body_reader(operation, payload[1], None))
+        required = payload[0] in shape.required_members
+        read_body = _payload(payload[0], payload[1], body_reader(operation, payload[1], None), required=required)
     elif members := body_members(shape):
         read_body = _document(body_reader(operation, shape, members))
 
@@ -86,14 +88,16 @@ def _document(read: BodyReader) -> Callable[[Request], dict[str, Any]]:
     return lambda request: read(request.body) if request.body else {}
 
 
-def _payload(name: str, shape: Shape, read: BodyReader) -> Callable[[Request], dict[str, Any]]:
+def _payload(name: str, shape: Shape, read: BodyReader, *, required: bool) -> Callable[[Request], dict[str, Any]]:
+    """Return the reader of a body that is one member. Clients send `{}` for a structure that they leave out."""
+
     def read_payload(request: Request) -> dict[str, Any]:
         if request.stream is not None and shape.type_name == "blob":
-            stream: AsyncIterator[bytes] = request.stream
-            return {name: stream}
+            return {name: request.stream}
         if not request.body:
             return {}
-        return {name: read(request.body)}
+        value = read(request.body)
+        return {name: value} if required or value != {} else {}
 
     return read_payload
 
@@ -119,7 +123,8 @@ def _xml_document(operation: OperationModel, shape: Shape, members: dict[str, Sh
         return _RAW[shape.type_name]
     compiled = compiler(operation.service_model, xml_codec.reader)
     read = compiled(shape) if members is None else xml_codec.structure_reader(members, compiled)
-    root, guarded = shape.serialization.get("name"), is_bottomless(shape)
+    guarded = is_bottomless(shape)
+    root = shape.serialization.get("name") if name_of(operation.service_model) == "s3" else None  # the one that looks
     return lambda body: read(xml_codec.load(body, root, guarded=guarded))
 
 

@@ -210,7 +210,7 @@ def _write_prefixed(_: str, shape: Shape) -> HeaderWriter:
 def _header_text(shape: Shape) -> ToText:
     if isinstance(shape, ListShape):
         text = text_writer(shape.member, "rfc822")
-        return lambda value: ",".join([_quoted(text(each), shape.member) for each in value if each is not None])
+        return lambda value: ", ".join([_quoted(text(each), shape.member) for each in value if each is not None])
     if "jsonvalue" in shape.serialization:
         return lambda value: encode_base64(orjson.dumps(value))
     return text_writer(shape, "rfc822")

@@ -15,7 +15,7 @@ from sagebrush.kernel.wire.http import Response
 from sagebrush.kernel.wire.models import name_of
 from sagebrush.kernel.wire.rest import response_headers
 from sagebrush.kernel.wire.route import Route
-from sagebrush.kernel.wire.shapes import body_members, compiler, payload_of, structure
+from sagebrush.kernel.wire.shapes import compiler, payload_of, said_in_body, structure
 
 Result = Mapping[str, Any]
 Pairs = list[tuple[str, str]]
@@ -25,6 +25,7 @@ BodyWriter = Callable[[Any], bytes]
 BodyWriterOf = Callable[[OperationModel, Shape, dict[str, Shape] | None], BodyWriter]
 """Makes what writes a body: a document of a shape, or of some of its members where they are given."""
 
+_JSON = "application/json"
 XML = '<?xml version="1.0" encoding="UTF-8"?>\n'
 
 
@@ -98,6 +99,7 @@ def _rest(operation: OperationModel, document: str, body_writer: BodyWriterOf) -
         return lambda _result, request_id: Response(status, request_id_headers(service, request_id))
     header_writers = response_headers(shape)
     status_member = next((name for name, each in shape.members.items() if _location(each) == "statusCode"), None)
+    ranged = "ContentRange" in shape.members
     write_body = _body(operation, shape, document, body_writer)
 
     def respond(result: Result, request_id: str) -> Response:
@@ -109,7 +111,10 @@ def _rest(operation: OperationModel, document: str, body_writer: BodyWriterOf) -
         media_type, body = write_body(result)
         if media_type and not any(name.lower() == "content-type" for name, _ in headers):
             headers.append(("content-type", media_type))
-        return Response(int(result.get(status_member) or status) if status_member else status, headers, body)
+        told = result.get(status_member) if status_member else None
+        if ranged and result.get("ContentRange"):
+            told = 206  # RFC 9110, 15.3.7; the models do not say so
+        return Response(int(told or status), headers, body)
 
     return respond
 
@@ -125,8 +130,10 @@ def _body(
     """Return what makes the body of a REST response and names its media type."""
     payload = payload_of(shape)
     if payload is None:
-        members = body_members(shape)
-        if operation.http.get("method") == "HEAD" or not members:
+        members = said_in_body(shape)
+        bodiless = operation.http.get("method") == "HEAD" or operation.http.get("responseCode") == 204
+        says_nothing = not members and (document != _JSON or shape.members)
+        if bodiless or says_nothing:
             return lambda _: ("", b"")
         write_whole = body_writer(operation, shape, members)
         return lambda result: (document, write_whole(result))
@@ -187,7 +194,7 @@ def _unwrapped(root: str, opening: str) -> BodyWriter:
 _SERIALISERS: dict[str, Callable[[OperationModel], Serialiser]] = {
     "json": _json,
     "query": _query,
-    "rest-json": lambda operation: _rest(operation, "application/json", _json_document),
+    "rest-json": lambda operation: _rest(operation, _JSON, _json_document),
     "rest-xml": lambda operation: _rest(operation, "application/xml", _xml_document),
 }
 """By botocore's name of the protocol; ec2 and smithy-rpc-v2-cbor have no entry."""

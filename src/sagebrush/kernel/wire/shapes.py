@@ -108,8 +108,16 @@ def payload_of(shape: Shape | None) -> tuple[str, Shape] | None:
 
 
 def body_members(shape: StructureShape) -> dict[str, Shape]:
-    """Return the members of a structure that no HTTP binding takes out of the body."""
+    """Return the members of a request's structure that no HTTP binding takes out of the body."""
     return {name: member for name, member in shape.members.items() if "location" not in member.serialization}
+
+
+def said_in_body(shape: StructureShape) -> dict[str, Shape]:
+    """Return the members of a response's structure that are in the body; a path or a query is not there to hold them."""
+    outside = ("header", "headers", "statusCode")
+    return {
+        name: member for name, member in shape.members.items() if member.serialization.get("location") not in outside
+    }
 
 
 def wire_name(shape: Shape, name: str) -> str:

@@ -41,7 +41,7 @@ _REFUSED = {
 }
 
 
-class _Plane:
+class Plane:
     """What calls share: the connections to containers, and the metrics that are not written yet."""
 
     def __init__(self) -> None:
@@ -49,11 +49,12 @@ class _Plane:
         self.tally = Tally()
 
 
-_planes: WeakKeyDictionary[Compute, _Plane] = WeakKeyDictionary()
+_planes: WeakKeyDictionary[Compute, Plane] = WeakKeyDictionary()
 
 
-def _plane(compute: Compute) -> _Plane:
-    return _planes.get(compute) or _planes.setdefault(compute, _Plane())
+def plane(compute: Compute) -> Plane:
+    """Return what the calls to one compute's tasks share."""
+    return _planes.get(compute) or _planes.setdefault(compute, Plane())
 
 
 @service.operation
@@ -74,16 +75,16 @@ async def invoke_endpoint(call: Call) -> Result:
     route = routes(call.world.compute).get(target.arn) or await _looked_up(call.world, target)
     branch = _branch(route, params.get("TargetVariant"), target)
     headers = [(header, params[member]) for member, header in _FORWARDED.items() if member in params]
-    plane = _plane(call.world.compute)
+    shared = plane(call.world.compute)
     asked = perf_counter()
     status = 0
     try:
-        answer = await _ask(plane.client, branch, headers, body, target)
+        answer = await _ask(shared.client, branch, headers, body, target)
         status = answer.status
     finally:
         now = perf_counter()
         metrics = outcome(status, len(branch.backends), now - asked, now - begun)
-        plane.tally.add(call.world, target, branch.share.variant, metrics)
+        shared.tally.add(call.world, target, branch.share.variant, metrics)
     if not 200 <= status < 300:
         raise faults.model_error(target, status, answer.body.decode("utf-8", "replace"))
     return {
