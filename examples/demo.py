@@ -50,7 +50,8 @@ def csv(*columns: np.ndarray) -> str:
 
 
 def main() -> None:
-    logging.getLogger("sagemaker").setLevel(logging.ERROR)
+    for chatty in ("sagemaker", "botocore"):
+        logging.getLogger(chatty).setLevel(logging.ERROR)
     began = time.perf_counter()
     session = sagemaker.Session()
     client = boto3.client("sagemaker")

@@ -71,7 +71,7 @@ def matrix(body: bytes, content_type: str | None) -> Any:
 
 def delimiter(line: str) -> str:
     """Return what separates the cells of a CSV line."""
-    return next((mark for mark in ",\t;| " if mark in line.strip()), ",")
+    return next((mark for mark in ",\t;|" if mark in line), " " if " " in line.strip() else ",")
 
 
 def csv_rows(text: str) -> Any:

@@ -10,6 +10,7 @@ from typing import Any
 import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
+from tests.images.contract import IMAGES
 
 READER = """
 import base64, json, sys, types
@@ -37,10 +38,9 @@ LOOSE = settings(deadline=None, suppress_health_check=[HealthCheck.function_scop
 @pytest.fixture(scope="module")
 def read(image_python: Callable[[str], Path]) -> Iterator[Callable[[str, bytes], Any]]:
     """Ask the image's parser."""
-    images = Path(__file__).resolve().parents[2] / "images"
     with subprocess.Popen(
-        [image_python("xgboost"), "-c", READER, images / "xgboost"],
-        stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True, env={"PYTHONPATH": str(images)},
+        [image_python("xgboost"), "-c", READER, IMAGES / "xgboost"],
+        stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True, env={"PYTHONPATH": str(IMAGES)},
     ) as process:  # fmt: skip
         assert process.stdin is not None
         assert process.stdout is not None

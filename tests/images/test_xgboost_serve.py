@@ -39,7 +39,7 @@ def make(container: Container, objective: str = "binary:logistic", classes: int 
     """Put a model into the container; return its predictions for the two ROWS."""
     path = container.base / "model" / how.get("name", "xgboost-model")
     settings = [how.get("booster", "gbtree"), how.get("seed", "0"), how.get("form", "ubj")]
-    command = [container.python, "-W", "ignore", "-c", MAKE, path, objective, str(classes), *settings]
+    command = [str(container.python), "-W", "ignore", "-c", MAKE, str(path), objective, str(classes), *settings]
     done = subprocess.run(command, capture_output=True, text=True, check=True)
     predictions: list[object] = json.loads(done.stdout.splitlines()[-1])
     return predictions

@@ -11,7 +11,7 @@ from typing import Any
 
 import pytest
 from tests.conftest import SHARED
-from tests.images.contract import Container, line_from, rows
+from tests.images.contract import IMAGES, Container, line_from, rows
 
 LINE = re.compile(r"\[(\d+)\](?:\t[a-z]+-[a-z0-9@_-]+:[-0-9.einfa]+)+")
 BINARY: dict[str, object] = {"objective": "binary:logistic", "num_round": 5}
@@ -135,8 +135,8 @@ for form in (csv, libsvm, parquet, pbr):
     for place, half in zip(("a", "sub/b"), halves):
         path = base / form.__name__ / place; path.parent.mkdir(parents=True, exist_ok=True); path.write_bytes(form(half))
 """
-    command = [job.python, "-c", write, str(job.base / "made")]
-    environment = {"PYTHONPATH": str(Path(__file__).resolve().parents[2] / "images")}
+    command = [str(job.python), "-c", write, str(job.base / "made")]
+    environment = {"PYTHONPATH": str(IMAGES)}
     subprocess.run(command, input=json.dumps(cancer), text=True, check=True, env=environment)
     models = {}
     for form, kind in (
@@ -196,7 +196,7 @@ def test_early_stopping_keeps_the_best_rounds(job: Container, cancer: list[list[
     best = scores.index(min(scores))
     assert len(scores) == best + 6
     code = "import sys, xgboost; print(xgboost.Booster(model_file=sys.argv[1]).num_boosted_rounds())"
-    command = [job.python, "-W", "ignore", "-c", code, job.base / "model/xgboost-model"]
+    command = [str(job.python), "-W", "ignore", "-c", code, str(job.base / "model/xgboost-model")]
     done = subprocess.run(command, capture_output=True, text=True, check=True)
     assert int(done.stdout.split()[-1]) == best + 1
 
@@ -272,7 +272,7 @@ for _ in range(60):
         worst = max(worst, abs(CUSTOM[n](y, p) - f(y, p, zero_division=0)))
 print(worst)
 """
-    folder = Path(__file__).resolve().parents[2] / "images/xgboost"
+    folder = IMAGES / "xgboost"
     done = subprocess.run([job.python, "-W", "ignore", "-c", code, folder], capture_output=True, text=True, check=True)
     assert float(done.stdout) < 1e-9
     job.write(

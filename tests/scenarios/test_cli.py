@@ -222,6 +222,41 @@ def test_a_private_platform_ends_even_when_its_command_is_killed(data: Path, tmp
     os.close(server)
 
 
+@pytest.mark.slow
+def test_tasks_outlive_the_platform_until_they_are_told_to_stop(data: Path) -> None:
+    detached(data)
+    told = json.loads(sagebrush("env", "--data", data, "--json").stdout)
+    request = {
+        "ProcessingJobName": "sleeper",
+        "RoleArn": told["SAGEMAKER_ROLE_ARN"],
+        "AppSpecification": {
+            "ImageUri": "683313688378.dkr.ecr.us-east-1.amazonaws.com/sagemaker-scikit-learn:1.2-1-cpu-py3",
+            "ContainerEntrypoint": ["sleep", "600"],
+        },
+        "ProcessingResources": {
+            "ClusterConfig": {"InstanceCount": 1, "InstanceType": "ml.m5.large", "VolumeSizeInGB": 1}
+        },
+    }
+    boto3.client(
+        "sagemaker",
+        endpoint_url=told["AWS_ENDPOINT_URL"],
+        region_name=told["AWS_REGION"],
+        aws_access_key_id=told["AWS_ACCESS_KEY_ID"],
+        aws_secret_access_key=told["AWS_SECRET_ACCESS_KEY"],
+    ).create_processing_job(**request)
+
+    def tasks() -> list[str]:
+        return list(json.loads(sagebrush("status", "--data", data, "--json").stdout)["tasks"])
+
+    until(tasks, "the task")
+    assert sagebrush("down", "--data", data).returncode == 0
+    assert len(tasks()) == 1
+    detached(data)
+    assert len(tasks()) == 1
+    assert "tasks ended: 1" in sagebrush("down", "--data", data, "--stop-tasks").stdout
+    assert tasks() == []
+
+
 def test_explain_names_the_function_the_rule_or_the_refusal() -> None:
     rule = sagebrush("explain", "sagemaker", "CreateTrainingJob").stdout
     assert "src/sagebrush/kernel/grammar/resource.py:" in rule

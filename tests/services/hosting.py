@@ -14,7 +14,7 @@ from concurrent.futures import Future
 from contextlib import ExitStack, contextmanager
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import Any
+from typing import Any, cast
 
 import boto3
 import orjson
@@ -24,65 +24,17 @@ import uvloop
 from botocore.config import Config
 from botocore.exceptions import ClientError
 from tests.conftest import PATIENCE, until
+from tests.services.hosting_image import image_folder
 
 from sagebrush import main
 from sagebrush.kernel.base.settings import Settings
 from sagebrush.kernel.compute import images
+from sagebrush.kernel.compute.local import LocalCompute
 from sagebrush.kernel.grammar.call import World
 from sagebrush.services.sagemaker_runtime import invoke
 
 ROLE = "arn:aws:iam::123456789012:role/service-role/AmazonSageMaker-ExecutionRole"
 IMAGE = "123456789012.dkr.ecr.us-east-1.amazonaws.com/echo:1"
-BATCH = Path(__file__).resolve().parents[2] / "images" / "batch"
-
-_TOML = """
-name = "echo"
-description = "Serves a handler.py"
-python = "3.11"
-requirements = []
-[entry]
-serve = ["python", "/opt/image/serve.py"]
-[repositories]
-"echo" = ["*"]
-[versions]
-"""
-_SERVE = """
-import os, socketserver, sys
-from http.server import BaseHTTPRequestHandler
-
-sys.path.insert(0, "/opt/ml/model")
-print("loading", flush=True)
-import handler
-
-class Server(socketserver.ThreadingMixIn, socketserver.UnixStreamServer):
-    daemon_threads = True
-    request_queue_size = 128
-
-class Contract(BaseHTTPRequestHandler):
-    protocol_version = "HTTP/1.1"
-    def log_message(self, *_): pass
-    def address_string(self): return "client"
-    def answer(self, status, headers, body):
-        self.send_response(status)
-        for name, value in headers.items():
-            self.send_header(name, value)
-        self.send_header("content-length", str(len(body)))
-        self.end_headers()
-        self.wfile.write(body)
-    def do_GET(self):
-        healthy = self.path == "/ping" and getattr(handler, "ping", lambda: True)()
-        self.answer(200 if healthy else 404, {}, b"")
-    def do_POST(self):
-        body = self.rfile.read(int(self.headers["content-length"]))
-        self.answer(*handler.handle(self.headers, body))
-
-path = os.environ["SAGEBRUSH_SOCKET"]
-os.makedirs(os.path.dirname(path), exist_ok=True)
-if os.path.exists(path):
-    os.unlink(path)
-Server(path, Contract).serve_forever()
-"""
-
 ECHO = """
 def handle(headers, body):
     return 200, {"content-type": headers.get("content-type", "application/octet-stream")}, body
@@ -243,15 +195,6 @@ class Hosting:
         return {task for share in record.private["shares"] for task in share["tasks"]}
 
 
-def image_folder(folder: Path) -> Path:
-    """Return a folder with the image `echo` and the platform's own `batch`."""
-    (folder / "echo").mkdir(parents=True)
-    (folder / "echo" / "image.toml").write_text(_TOML)
-    (folder / "echo" / "serve.py").write_text(_SERVE)
-    (folder / "batch").symlink_to(BATCH)
-    return folder
-
-
 _OPENED, _SERVER = main.opened, main._server
 
 
@@ -269,8 +212,9 @@ def running(data: Path, folder: Path) -> Iterator[Hosting]:
             with _OPENED(settings) as platform:
                 worlds.append(platform[0])
                 yield platform
-                for task in platform[0].compute.all():  # they would outlive the platform, and the tests
-                    platform[0].compute.discard(task.id)
+                compute = cast("LocalCompute", platform[0].compute)
+                for task in compute.all():  # they would outlive the platform, and the tests
+                    compute.discard(task.id)
 
         def server(app: Any) -> uvicorn.Server:
             servers.append(_SERVER(app))

@@ -1,14 +1,6 @@
 """Endpoints, as boto3 sees them: their life, their updates, their failures."""
 
-import subprocess
-import sys
-import threading
-from collections.abc import Iterator
-from concurrent.futures import ThreadPoolExecutor
-from contextlib import contextmanager
-from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
 
 import pytest
 from botocore.exceptions import ClientError
@@ -19,11 +11,11 @@ from tests.services.hosting import (
     ROLE,
     Hosting,
     archive,
-    image_folder,
     refusal,
     running,
     says,
 )
+from tests.services.hosting_image import image_folder
 
 ARN = "arn:aws:sagemaker:us-east-1:123456789012:endpoint"
 CRASH = (
@@ -157,12 +149,9 @@ def test_nothing_is_changed_while_something_is_under_way(hosting: Hosting) -> No
     config = hosting.config(hosting.model(SICK))
     name = hosting.name("slow")
     hosting.sm.create_endpoint(EndpointName=name, EndpointConfigName=config)
-    for change in (
-        lambda: hosting.sm.delete_endpoint(EndpointName=name),
-        lambda: hosting.sm.update_endpoint(EndpointName=name, EndpointConfigName=config),
-    ):
+    for change, more in (("delete_endpoint", {}), ("update_endpoint", {"EndpointConfigName": config})):
         with pytest.raises(ClientError) as error:
-            change()
+            getattr(hosting.sm, change)(EndpointName=name, **more)
         assert refusal(error) == ("ValidationException", f'Cannot update in-progress endpoint "{ARN}/{name}".')
     with pytest.raises(ClientError, match="not found"):
         hosting.invoke(name)
@@ -210,135 +199,6 @@ def test_a_container_that_dies_is_replaced(hosting: Hosting) -> None:
     assert hosting.sm.describe_endpoint(EndpointName=name)["EndpointStatus"] == "InService"
 
 
-@contextmanager
-def callers(hosting: Hosting, endpoint: str) -> Iterator[list[bytes]]:
-    """Call an endpoint from four threads without a pause; every answer is noted, every refusal raised at the end."""
-    done = threading.Event()
-    answers: list[bytes] = []
-
-    def call() -> None:
-        while not done.is_set():
-            answers.append(hosting.invoke(endpoint))
-
-    with ThreadPoolExecutor(4) as pool:
-        calls = [pool.submit(call) for _ in range(4)]
-        try:
-            yield answers
-        finally:
-            done.set()
-        for finished in calls:
-            finished.result()
-
-
-def test_an_update_replaces_the_model_without_a_failed_call(hosting: Hosting) -> None:
-    name = hosting.endpoint(hosting.config(hosting.model(says("old")), InitialInstanceCount=2))
-    before = hosting.tasks(name)
-    new = hosting.config(hosting.model(says("new")), InitialInstanceCount=2)
-    with callers(hosting, name) as answers:
-        until(lambda: len(answers) > 20)
-        hosting.sm.update_endpoint(EndpointName=name, EndpointConfigName=new)
-        told = hosting.sm.describe_endpoint(EndpointName=name)
-        assert told["EndpointStatus"] == "Updating"
-        assert told["PendingDeploymentSummary"]["EndpointConfigName"] == new
-        told = hosting.wait(name, "InService")
-        start = len(answers)
-        until(lambda: len(answers) > start + 20)
-        world = hosting.world
-        assert world is not None
-        until(lambda: not any(world.compute.find(task) for task in before), "the old fleet to be gone")
-    assert told["EndpointConfigName"] == new
-    assert "PendingDeploymentSummary" not in told
-    assert set(answers) == {b"old", b"new"}
-    assert hosting.invoke(name) == b"new"
-
-
-def test_an_update_that_fails_leaves_the_old_model_in_service(hosting: Hosting) -> None:
-    old = hosting.config(hosting.model(says("old")))
-    name = hosting.endpoint(old)
-    hosting.sm.update_endpoint(
-        EndpointName=name, EndpointConfigName=hosting.config(hosting.model("raise RuntimeError('no good')"))
-    )
-    told = hosting.wait(name, "InService")
-    assert told["EndpointConfigName"] == old
-    assert "no good" in told["FailureReason"]
-    assert hosting.invoke(name) == b"old"
-    hosting.sm.update_endpoint(EndpointName=name, EndpointConfigName=hosting.config(hosting.model(says("better"))))
-    assert "FailureReason" not in hosting.wait(name, "InService")
-    assert hosting.invoke(name) == b"better"
-
-
-def test_an_update_may_retain_what_was_set_on_the_endpoint(hosting: Hosting) -> None:
-    name = hosting.endpoint(hosting.config(hosting.model()))
-    hosting.sm.update_endpoint_weights_and_capacities(
-        EndpointName=name,
-        DesiredWeightsAndCapacities=[{"VariantName": "A", "DesiredWeight": 7.0, "DesiredInstanceCount": 2}],
-    )
-    hosting.wait(name, "InService")
-    hosting.sm.update_endpoint(
-        EndpointName=name,
-        EndpointConfigName=hosting.config(hosting.model()),
-        RetainAllVariantProperties=True,
-        ExcludeRetainedVariantProperties=[{"VariantPropertyType": "DesiredInstanceCount"}],
-    )
-    (variant,) = hosting.wait(name, "InService")["ProductionVariants"]
-    assert (variant["CurrentWeight"], variant["CurrentInstanceCount"]) == (7.0, 1)
-
-
-def test_weights_and_capacities_change_while_the_endpoint_serves(hosting: Hosting) -> None:
-    name = hosting.endpoint(hosting.config(hosting.model(says("a")), hosting.model(says("b"))))
-    change = [{"VariantName": "A", "DesiredWeight": 0.0}, {"VariantName": "B", "DesiredInstanceCount": 3}]
-    hosting.sm.update_endpoint_weights_and_capacities(EndpointName=name, DesiredWeightsAndCapacities=change)
-    told = hosting.wait(name, "InService")
-    counts = {variant["VariantName"]: variant["CurrentInstanceCount"] for variant in told["ProductionVariants"]}
-    weights = {variant["VariantName"]: variant["CurrentWeight"] for variant in told["ProductionVariants"]}
-    assert counts == {"A": 1, "B": 3}
-    assert weights == {"A": 0.0, "B": 1.0}
-    assert {hosting.invoke(name) for _ in range(20)} == {b"b"}
-    assert len(hosting.tasks(name)) == 4
-    for count in (1, 2):
-        change = [{"VariantName": "B", "DesiredInstanceCount": count}]
-        hosting.sm.update_endpoint_weights_and_capacities(EndpointName=name, DesiredWeightsAndCapacities=change)
-        hosting.wait(name, "InService")
-        assert len(hosting.tasks(name)) == 1 + count
-        assert hosting.invoke(name) == b"b"
-
-
-@pytest.mark.parametrize(
-    ("change", "text"),
-    [
-        ([{"VariantName": "Z", "DesiredWeight": 1.0}], 'Variant "Z" does not exist'),
-        ([{"VariantName": "A", "DesiredWeight": 0.0}], "DesiredWeight greater than 0"),
-        ([{"VariantName": "A", "DesiredInstanceCount": 0}], "DesiredInstanceCount"),
-        ([{"VariantName": "A", "ServerlessUpdateConfig": {"MaxConcurrency": 2}}], "ServerlessUpdateConfig"),
-    ],
-)
-def test_changes_that_make_no_sense_are_refused(hosting: Hosting, change: list[dict[str, Any]], text: str) -> None:
-    name = hosting.serving()
-    with pytest.raises(ClientError) as error:
-        hosting.sm.update_endpoint_weights_and_capacities(EndpointName=name, DesiredWeightsAndCapacities=change)
-    code, message = refusal(error)
-    assert code == "ValidationException"
-    assert text in message
-    assert hosting.sm.describe_endpoint(EndpointName=name)["EndpointStatus"] == "InService"
-
-
-def test_deployment_guardrails_are_refused_by_name_and_the_default_is_taken(hosting: Hosting) -> None:
-    config = hosting.config(hosting.model())
-    at_once = {"Type": "ALL_AT_ONCE", "WaitIntervalInSeconds": 0}
-    default = {"BlueGreenUpdatePolicy": {"TrafficRoutingConfiguration": at_once}}
-    canary = {**at_once, "Type": "CANARY", "CanarySize": {"Type": "CAPACITY_PERCENT", "Value": 10}}
-    name = hosting.endpoint(config)
-    for refused, text in (
-        ({"BlueGreenUpdatePolicy": {"TrafficRoutingConfiguration": canary}}, "CANARY"),
-        ({**default, "AutoRollbackConfiguration": {"Alarms": [{"AlarmName": "a"}]}}, "AutoRollbackConfiguration"),
-    ):
-        with pytest.raises(ClientError) as error:
-            hosting.sm.update_endpoint(EndpointName=name, EndpointConfigName=config, DeploymentConfig=refused)
-        assert text in refusal(error)[1]
-    hosting.sm.update_endpoint(EndpointName=name, EndpointConfigName=config, DeploymentConfig=default)
-    assert hosting.wait(name, "InService")["LastDeploymentConfig"] == default
-
-
 def test_a_deleted_endpoint_leaves_nothing_behind(hosting: Hosting) -> None:
     name = hosting.serving()
     (task,) = hosting.tasks(name)
@@ -359,70 +219,6 @@ def test_an_endpoint_outlives_its_configuration_its_model_and_its_data(hosting: 
     hosting.sm.delete_endpoint_config(EndpointConfigName=config)
     hosting.sm.delete_model(ModelName=model)
     assert hosting.invoke(name) == b"alive"
-
-
-# ---------------------------------------------------------------------- restarts
-
-
-@dataclass
-class Server:
-    """A platform in a process of its own."""
-
-    data: Path
-    images: Path
-    process: "subprocess.Popen[str] | None" = None
-
-    def start(self) -> Hosting:
-        """Start it and wait until it answers."""
-        command = [sys.executable, str(Path(__file__).with_name("hosting_server.py")), str(self.data), str(self.images)]
-        self.process = subprocess.Popen(command, stdout=subprocess.PIPE, text=True)
-        assert self.process.stdout is not None
-        line = self.process.stdout.readline()
-        assert line.startswith("ready "), line
-        return Hosting(line.split()[1], self.data)
-
-    def kill(self) -> None:
-        """End it as `kill -9` does."""
-        if self.process is not None:
-            with self.process:
-                self.process.kill()
-            self.process = None
-
-
-@pytest.fixture
-def server(tmp_path: Path) -> Iterator[Server]:
-    made = Server(tmp_path / "data", image_folder(tmp_path / "images"))
-    yield made
-    made.kill()
-    with running(made.data, made.images):
-        pass  # what is left of tasks goes with it
-
-
-def test_an_endpoint_survives_the_kill_of_the_server_at_every_step(server: Server) -> None:
-    """Killed while it starts, serves, updates and is deleted, an endpoint goes on as if nothing had been."""
-    whoami = "import os\nME = os.urandom(8).hex().encode()\ndef handle(h, b): return 200, {}, ME\n"
-    platform = server.start()
-    platform.client("s3").create_bucket(Bucket="models")
-    config = platform.config(platform.model(whoami))
-    platform.sm.create_endpoint(EndpointName="e", EndpointConfigName=config)
-    server.kill()
-    platform = server.start()
-    platform.wait("e", "InService")
-    me = platform.invoke("e")
-    server.kill()
-    platform = server.start()
-    assert platform.invoke("e") == me, "the container went on, and is found at the first call"
-    new = platform.config(platform.model(says("new")))
-    platform.sm.update_endpoint(EndpointName="e", EndpointConfigName=new)
-    server.kill()
-    platform = server.start()
-    platform.wait("e", "InService")
-    assert platform.invoke("e") == b"new"
-    platform.sm.delete_endpoint(EndpointName="e")
-    server.kill()
-    platform = server.start()
-    until(lambda: not platform.sm.list_endpoints()["Endpoints"], "the endpoint to be gone")
-    assert not list((server.data / "tasks").glob("endpoint-*"))
 
 
 def test_a_handler_can_be_deployed_twice(hosting: Hosting) -> None:

@@ -67,8 +67,7 @@ def find(settings: Settings) -> Platform | None:
         return None
     if not _alive(told["pid"]) or not serving(settings.data):  # left behind by one that was killed
         return None
-    about: dict[str, Any] = {"data": settings.data, "account": settings.account, "region": settings.region}
-    return Platform(**about | told)
+    return Platform(settings.data, **told)
 
 
 def running(settings: Settings) -> Platform:

@@ -104,7 +104,8 @@ class Task:
 
     `root` is what the container sees as /opt/ml. A container may leave links there that lead anywhere: read with
     `outputs.read` and `outputs.files`, which do not follow them out. `socket` is where a serving container answers
-    HTTP. `message` says what the task waits for.
+    HTTP. `message` says what the task waits for. `started` is when the command began, in real epoch seconds. `exit` is
+    there once all that the task wrote is in its log stream.
     """
 
     id: str
@@ -114,6 +115,7 @@ class Task:
     root: Path
     socket: Path | None
     message: str = ""
+    started: float | None = None
 
 
 class Compute(Protocol):

@@ -130,11 +130,12 @@ class LocalCompute:
     # ------------------------------------------------------------------ what a task is now
 
     def _task(self, place: Place) -> Task:
-        spec, end = place.spec, place.exit()
-        phase = "Exited" if end else place.phase()[0] or ("Queued" if place.id in self._queue else "Preparing")
+        spec, end = place.spec, None if place.id in self._places else place.exit()
+        entered, started = place.phase()
+        phase = "Exited" if end else entered or ("Queued" if place.id in self._queue else "Preparing")
         socket = place.root / SOCKET if spec.serves else None
         message = "" if end else self._messages.get(place.id, "")
-        return Task(place.id, spec.owner, phase, end, place.root, socket, message)
+        return Task(place.id, spec.owner, phase, end, place.root, socket, message, started)
 
     def _image(self, spec: TaskSpec) -> Image:
         image = self._images.get(spec.image)

@@ -4,14 +4,16 @@ A container may leave symbolic links that lead anywhere on this machine, and wou
 sees the job's results. So nothing here follows a link.
 """
 
+import errno
 import os
 import stat
-from collections.abc import Iterator
-from contextlib import contextmanager
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager, suppress
 from pathlib import Path
 from typing import IO, NamedTuple
 
 _FLAGS = os.O_RDONLY | os.O_NOFOLLOW | os.O_CLOEXEC | os.O_NONBLOCK
+_GONE = {errno.ENOENT, errno.ENOTDIR, errno.ELOOP}
 
 
 class Found(NamedTuple):
@@ -23,21 +25,28 @@ class Found(NamedTuple):
 
 
 @contextmanager
+def _folder(folder: Path, parts: Sequence[str]) -> Iterator[int]:
+    """Open a folder below another, step by step, and not through a link."""
+    place = os.open(folder, os.O_RDONLY | os.O_DIRECTORY | os.O_CLOEXEC)
+    try:
+        for part in parts:
+            inner = os.open(part, _FLAGS | os.O_DIRECTORY, dir_fd=place)
+            os.close(place)
+            place = inner
+        yield place
+    finally:
+        os.close(place)
+
+
+@contextmanager
 def open_file(folder: Path, path: str) -> Iterator[IO[bytes]]:
     """Open a regular file below a folder. Raises OSError where there is none or the way to it goes through a link."""
     *parents, name = Path(path).parts
     if ".." in (*parents, name) or path.startswith("/"):
         message = f"{path} leads out of the folder"
         raise OSError(message)
-    place = os.open(folder, os.O_RDONLY | os.O_DIRECTORY | os.O_CLOEXEC)
-    try:
-        for parent in parents:
-            inner = os.open(parent, _FLAGS | os.O_DIRECTORY, dir_fd=place)
-            os.close(place)
-            place = inner
+    with _folder(folder, parents) as place:
         descriptor = os.open(name, _FLAGS, dir_fd=place)
-    finally:
-        os.close(place)
     with os.fdopen(descriptor, "rb") as source:
         if not stat.S_ISREG(os.fstat(descriptor).st_mode):
             message = f"{path} is not a file"
@@ -54,14 +63,29 @@ def read(folder: Path, path: str, limit: int) -> str | None:
         return None
 
 
-def files(folder: Path) -> Iterator[Found]:
-    """Yield all regular files below a folder, in the order of their paths; links are left out."""
-    with os.scandir(folder) as entries:
-        inside = sorted(entries, key=lambda entry: entry.name)
-    for entry in inside:
-        if entry.is_dir(follow_symlinks=False):
-            for found in files(Path(entry.path)):
-                yield found._replace(path=f"{entry.name}/{found.path}")
-        elif entry.is_file(follow_symlinks=False):
-            status = entry.stat(follow_symlinks=False)
-            yield Found(entry.name, status.st_size, status.st_mtime_ns)
+def files(folder: Path, below: str = "") -> Iterator[Found]:
+    """Yield all regular files of `folder`/`below` in the order of their paths, relative to that; links are left out.
+
+    `folder` is a place that no container can replace by a link, `below` may be one that it can. What vanishes while
+    this looks, because the container still runs, is left out too.
+    """
+    for name, status in _entries(folder, Path(below).parts):
+        if stat.S_ISDIR(status.st_mode):
+            for found in files(folder, f"{below}/{name}" if below else name):
+                yield found._replace(path=f"{name}/{found.path}")
+        elif stat.S_ISREG(status.st_mode):
+            yield Found(name, status.st_size, status.st_mtime_ns)
+
+
+def _entries(folder: Path, parts: Sequence[str]) -> list[tuple[str, os.stat_result]]:
+    """Return what is in a folder below another, by name; nothing where it is gone, or is a link or a file by now."""
+    found = []
+    try:
+        with _folder(folder, parts) as place:
+            for name in sorted(os.listdir(place)):
+                with suppress(FileNotFoundError):
+                    found.append((name, os.stat(name, dir_fd=place, follow_symlinks=False)))
+    except OSError as error:
+        if error.errno not in _GONE:
+            raise
+    return found

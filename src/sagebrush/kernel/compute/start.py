@@ -1,5 +1,6 @@
 """Starting a task: its container's files, its sandbox's options, its runner's plan, and the runner itself."""
 
+import errno
 import os
 import shutil
 import subprocess
@@ -43,6 +44,8 @@ def prepare(
     spec = place.spec
     sandbox.lay_out(place.folder, spec, environment)
     described = sandbox.options(place.folder, spec, image, environment, pip)
+    if any("\0" in each for each in described):  # it separates options: a value must not pass for several
+        raise OSError(errno.EINVAL, "a variable or a path holds the character NUL")
     files.write(place.folder / "options", "\0".join(described).encode() + b"\0")
     group = cgroups.create(f"sagebrush-{spec.id}", spec.limits.memory)
     plan = {

@@ -70,16 +70,16 @@ def _fields(asked: Query) -> dict[str, Any]:
     return {name: getattr(asked, name) for name in Query.__slots__}
 
 
-def _digest(asked: Query) -> str:
-    bound = (asked.kind, asked.account, asked.region, asked.where, asked.sort, asked.descending)
+def _digest(asked: Query, position: Any, row: int) -> str:
+    bound = (asked.kind, asked.account, asked.region, asked.where, asked.sort, asked.descending, position, row)
     return hashlib.sha256(repr(bound).encode()).hexdigest()[:16]
 
 
 def token(page: Page, asked: Query) -> str | None:
-    """Return the token of the next page, bound to what was asked; None on the last page."""
+    """Return the token of the next page, bound to what was asked and to its place; None on the last page."""
     if page.next is None:
         return None
-    return base64.urlsafe_b64encode(orjson.dumps([_digest(asked), *page.next])).decode().rstrip("=")
+    return base64.urlsafe_b64encode(orjson.dumps([_digest(asked, *page.next), *page.next])).decode().rstrip("=")
 
 
 def open_token(text: str, asked: Query) -> tuple[Any, int]:
@@ -88,7 +88,7 @@ def open_token(text: str, asked: Query) -> tuple[Any, int]:
         digest, position, row = orjson.loads(base64.urlsafe_b64decode(text + "=" * (-len(text) % 4)))
     except (ValueError, TypeError, binascii.Error):
         raise invalid_token() from None
-    if digest != _digest(asked) or not isinstance(row, int):
+    if digest != _digest(asked, position, row):
         raise invalid_token()
     return position, row
 

@@ -16,3 +16,18 @@ def each(document: Any, path: str) -> Iterator[Any]:
             yield from each(element, rest)
         else:
             yield element
+
+
+def paths_with(document: Any, character: str, path: str = "") -> Iterator[str]:
+    """Yield the path of every text in a document, keys among them, that has a character."""
+    if isinstance(document, str):
+        if character in document:
+            yield path
+    elif isinstance(document, Mapping):
+        for key, value in document.items():
+            if character in key:
+                yield f"A key of {path}"
+            yield from paths_with(value, character, f"{path}.{key}" if path else key)
+    elif isinstance(document, list):
+        for value in document:
+            yield from paths_with(value, character, f"{path}[]")

@@ -13,7 +13,7 @@ from sagebrush.kernel.base.errors import AwsError, validation
 from sagebrush.kernel.grammar import listing
 from sagebrush.kernel.grammar.call import Call, Handler, Result, World
 from sagebrush.kernel.grammar.lifecycle import Lifecycle
-from sagebrush.kernel.grammar.members import each
+from sagebrush.kernel.grammar.members import each, paths_with
 from sagebrush.kernel.state.record import Event, Record
 from sagebrush.kernel.state.records import AlreadyExistsError, StaleError
 from sagebrush.kernel.wire.models import service_model
@@ -22,6 +22,8 @@ Check = Callable[[Call, Record], Record]
 Drive = Callable[[Record, World], Record | None]
 Removal = Callable[[Call, Record], Record | None]
 Refusal = Callable[[str, str], AwsError]
+
+_TIMES = ("Time", "Timestamp")
 
 
 class Resource:
@@ -145,6 +147,8 @@ class Resource:
         for path, reason in self.refuses.items():
             if any(value not in (None, False, [], {}) for value in each(call.params, path)):
                 raise validation(f"{path} is not supported by this platform: {reason}")
+        for path in paths_with(call.params, "\0"):
+            raise validation(f"{path} must not contain the character NUL.")
         if call.world.records.by_arn(arn) is not None:
             raise self.duplicate(name, arn)
         tags = {tag["Key"]: tag["Value"] for tag in call.params.get("Tags", ())}
@@ -256,10 +260,14 @@ def _state(record: Record) -> tuple[str, Any]:
     return record.status, record.get("SecondaryStatus")
 
 
-def _millis(detail: Result) -> Result:
-    """Return the detail with its times as EventBridge shows SageMaker's: epoch milliseconds."""
+def _millis(detail: Any) -> Any:
+    """Return the detail with its times, nested ones too, as EventBridge shows SageMaker's: epoch milliseconds."""
+    if isinstance(detail, list):
+        return [_millis(element) for element in detail]
+    if not isinstance(detail, dict):
+        return detail
     return {
-        name: int(value * 1000) if name.endswith("Time") and isinstance(value, float) else value
+        name: int(value * 1000) if isinstance(value, float) and name.endswith(_TIMES) else _millis(value)
         for name, value in detail.items()
     }
 

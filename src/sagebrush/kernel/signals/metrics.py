@@ -8,6 +8,7 @@ from dataclasses import dataclass, field
 from sagebrush.kernel.base.clock import Clock
 from sagebrush.kernel.signals.statistics import BASIC, Extended, Values, compute, parse
 from sagebrush.kernel.state import points
+from sagebrush.kernel.state.lines import Position
 from sagebrush.kernel.state.points import Bucket, Metric, Sample, Span
 from sagebrush.kernel.state.sqlite import Database
 
@@ -107,16 +108,35 @@ class MetricStore:
         self._next_sweep = 0.0
         self._sweeping = threading.Lock()
 
-    def put(self, account: str, region: str, namespace: str, data: Sequence[Datum]) -> None:
-        """Record data, all or nothing."""
+    def put(
+        self,
+        account: str,
+        region: str,
+        namespace: str,
+        data: Sequence[Datum],
+        *,
+        mark: tuple[str, Position] | None = None,
+    ) -> None:
+        """Record data, all or nothing.
+
+        `mark` is a writer's name and its own place after these data (that of a log line, say). It is stored in the same
+        transaction, so that a writer that was cut off goes on from `mark()` and counts nothing twice.
+        """
         now = self._clock.now()
         with self._db.write() as db:
+            if mark is not None:
+                points.set_mark(db, *mark)
             for datum in data:
                 metric = Metric(account, region, namespace, datum.name, datum.dimensions)
                 number = points.touch(db, metric, now)
                 time = int(now if datum.time is None else datum.time)
                 points.add(db, number, time - time % datum.resolution, datum.unit, datum.samples)
         self._sweep(now)
+
+    def mark(self, writer: str) -> Position:
+        """Return the place that a writer noted last; (0, 0) where there is none."""
+        with self._db.read() as db:
+            return points.mark(db, writer)
 
     def statistics(
         self, metric: Metric, span: Span, *, unit: str | None = None, extended: bool = False

@@ -1,4 +1,4 @@
-"""Page tokens: a position in a listing, bound to the request that it belongs to."""
+"""Page tokens: a position in a listing, bound to the request that it belongs to. One that was changed is none."""
 
 import base64
 import binascii
@@ -14,7 +14,7 @@ _FREE = {"nextToken", "NextToken", "limit", "startFromHead"}
 
 def seal(operation: str, params: Mapping[str, Any], position: Any) -> str:
     """Return a token for `position` (anything that JSON can hold) in the answers to a request."""
-    return base64.urlsafe_b64encode(orjson.dumps([_digest(operation, params), position])).decode()
+    return base64.urlsafe_b64encode(orjson.dumps([_digest(operation, params, position), position])).decode()
 
 
 def unseal(operation: str, params: Mapping[str, Any], token: str) -> Any:
@@ -23,12 +23,12 @@ def unseal(operation: str, params: Mapping[str, Any], token: str) -> Any:
         digest, position = orjson.loads(base64.urlsafe_b64decode(token.encode()))
     except (ValueError, binascii.Error, TypeError) as error:
         raise ValueError("not a token") from error
-    if digest != _digest(operation, params):
+    if digest != _digest(operation, params, position):
         raise ValueError("a token of another request")
     return position
 
 
-def _digest(operation: str, params: Mapping[str, Any]) -> str:
+def _digest(operation: str, params: Mapping[str, Any], position: Any) -> str:
     asked = {name: value for name, value in params.items() if name not in _FREE}
-    text = operation.encode() + orjson.dumps(asked, option=orjson.OPT_SORT_KEYS)
+    text = operation.encode() + orjson.dumps([asked, position], option=orjson.OPT_SORT_KEYS)
     return hashlib.sha256(text).hexdigest()[:16]

@@ -23,6 +23,9 @@ CREATE TABLE IF NOT EXISTS points (
     samples REAL NOT NULL, total REAL NOT NULL,
     PRIMARY KEY (metric, time, unit, minimum, maximum)
 ) STRICT, WITHOUT ROWID;
+CREATE TABLE IF NOT EXISTS metric_marks (
+    writer TEXT PRIMARY KEY, time INTEGER NOT NULL, ordinal INTEGER NOT NULL
+) STRICT, WITHOUT ROWID;
 """
 
 
@@ -142,6 +145,17 @@ def add(db: sqlite3.Connection, number: int, time: int, unit: str, samples: Iter
     )
 
 
+def mark(db: sqlite3.Connection, writer: str) -> tuple[int, int]:
+    """Return the place that a writer noted last; (0, 0) at first."""
+    row = db.execute("SELECT time, ordinal FROM metric_marks WHERE writer = ?", (writer,)).fetchone()
+    return (row[0], row[1]) if row else (0, 0)
+
+
+def set_mark(db: sqlite3.Connection, writer: str, place: tuple[int, int]) -> None:
+    """Note a writer's place."""
+    db.execute("INSERT OR REPLACE INTO metric_marks (writer, time, ordinal) VALUES (?, ?, ?)", (writer, *place))
+
+
 _PERIOD = "? + (time - ?) / ? * ? AS period"
 _WITHIN = "FROM points WHERE metric = ? AND time >= ? AND time < ? AND unit = coalesce(?, unit)"
 
@@ -176,6 +190,7 @@ def values(
 
 
 def expire(db: sqlite3.Connection, before: int) -> None:
-    """Delete the points before a time (epoch seconds), and the metrics that have reported nothing since."""
+    """Delete the points before a time (epoch seconds), and the metrics and writers that have reported nothing since."""
     db.execute("DELETE FROM points WHERE metric IN (SELECT id FROM metrics) AND time < ?", (before,))
     db.execute("DELETE FROM metrics WHERE seen < ?", (before,))
+    db.execute("DELETE FROM metric_marks WHERE time < ?", (before * 1000,))

@@ -10,8 +10,12 @@ from ipaddress import ip_address
 from sagebrush.kernel.wire.models import Head, by_endpoint_prefix
 
 _AWS = re.compile(r"(.+)\.(?:amazonaws\.com(?:\.cn)?|api\.aws)")
-_REGION = re.compile(r"[a-z]{2}(?:-[a-z]+)+-\d|dualstack|fips")
-_S3 = re.compile(r"(?:(.+)\.)?s3(?:-fips|-accelerate|-external-1|-[a-z]{2}(?:-[a-z]+)+-\d)?")
+_REGION = r"[a-z]{2}(?:-[a-z]+)+-\d"
+_TRAIT = re.compile(rf"{_REGION}|dualstack|fips")
+_S3 = re.compile(
+    rf"(?:(.+)\.)?s3(?:-fips|-accelerate|-external-1|-{_REGION})?(?:\.dualstack)?(?:\.{_REGION})?"
+    r"\.amazonaws\.com(?:\.cn)?"
+)
 
 
 def host_name(header: str) -> str:
@@ -41,9 +45,9 @@ def bucket_at(host: str, bases: tuple[str, ...]) -> str:
     """
     if _is_address(host):
         return ""
-    if _AWS.fullmatch(host):
-        found = _S3.fullmatch(".".join(_labels(host)))
-        return (found[1] or "") if found else ""
+    found = _S3.fullmatch(host)
+    if found:
+        return found[1] or ""
     for base in bases:
         if host.endswith(f".{base}"):
             return _below(host.removesuffix(f".{base}"))
@@ -57,7 +61,7 @@ def _below(name: str) -> str:
 def _labels(host: str) -> list[str]:
     """Return the labels of an AWS host before its domain, without region and network traits."""
     found = _AWS.fullmatch(host)
-    return [label for label in found[1].split(".") if _REGION.fullmatch(label) is None] if found else []
+    return [label for label in found[1].split(".") if _TRAIT.fullmatch(label) is None] if found else []
 
 
 def _is_address(host: str) -> bool:

@@ -141,6 +141,6 @@ def structure(shape: Shape | None) -> StructureShape | None:
 
 @cache
 def exceptions(model: ServiceModel) -> Mapping[str, StructureShape]:
-    """Return a service's modelled exceptions, by name and by the code that goes over the wire."""
+    """Return a service's modelled exceptions, by the code that goes over the wire and by name."""
     shapes = [shape for shape in model.error_shapes if isinstance(shape, StructureShape)]
-    return {each.name: each for each in shapes} | {str(each.error_code): each for each in shapes}
+    return {str(each.error_code): each for each in shapes} | {each.name: each for each in shapes}

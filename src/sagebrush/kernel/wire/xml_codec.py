@@ -52,6 +52,10 @@ def load(body: bytes, root: str | None = None, *, guarded: bool = True) -> Eleme
     A document type, with which entities come, is refused as malformed. `guarded=False` is faster and for bodies that
     say `<!DOCTYPE` nowhere and whose shape does not nest in itself.
     """
+    if b"\0" in body:
+        raise MalformedError(
+            _MALFORMED
+        )  # UTF-16, which expat reads whatever encoding it is told, and which hides the word
     parser = XMLParser(target=_Guard() if guarded or b"<!DOCTYPE" in body else None, encoding="utf-8")  # noqa: S314
     try:
         parser.feed(body)

@@ -39,7 +39,7 @@ def regex(text: str) -> Callable[[str], bool]:
         raise invalid(wrong or text)
     try:
         expression = re.compile(inner)
-    except re.error:
+    except (re.error, OverflowError, RecursionError):
         raise invalid(text) from None
     return lambda message: expression.search(message) is not None
 

@@ -7,7 +7,6 @@ followed by `-` and their number (COMPOSITE). Where a client names none, S3 keep
 """
 
 import base64
-import binascii
 import hashlib
 import zlib
 from collections.abc import Callable, Iterable, Mapping, Sequence
@@ -215,7 +214,7 @@ def _decoded(text: str | None, size: int, error: AwsError) -> bytes | None:
         return None
     try:
         digest = base64.b64decode(text, validate=True)
-    except binascii.Error:
+    except ValueError:  # binascii.Error, and what is not ASCII
         raise error from None
     if len(digest) != size:
         raise error

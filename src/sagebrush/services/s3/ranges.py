@@ -8,8 +8,8 @@ from typing import Any, NamedTuple
 from sagebrush.kernel.state.keys import Entry, PartOf
 from sagebrush.services.s3.errors import refusal
 
-_RANGE = re.compile(r"bytes=(?:(\d+)-(\d*)|-(\d+))", re.ASCII)
-_COPY_RANGE = re.compile(r"bytes=(\d+)-(\d+)", re.ASCII)
+_RANGE = re.compile(r"bytes=(?:(\d{1,30})-(\d{0,30})|-(\d{1,30}))", re.ASCII)
+_COPY_RANGE = re.compile(r"bytes=(\d{1,30})-(\d{1,30})", re.ASCII)
 
 
 class Span(NamedTuple):

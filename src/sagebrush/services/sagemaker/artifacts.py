@@ -49,6 +49,8 @@ def sources(container: Body) -> Iterator[Source]:
     names = [entry["ChannelName"] for entry in container.get("AdditionalModelDataSources", ())]
     if len(names) != len(set(names)):
         raise validation("ChannelName must be unique within AdditionalModelDataSources.")
+    for name in {".", ".."}.intersection(names):
+        raise validation(f"ChannelName {name} does not name a folder of its own.")
     for entry in container.get("AdditionalModelDataSources", ()):
         yield _source(entry["S3DataSource"], f"{_ADDITIONAL}/{entry['ChannelName']}")
 

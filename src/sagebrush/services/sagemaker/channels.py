@@ -6,11 +6,12 @@ prefix cuts a name, the path starts at that name; a prefix that is a whole key b
 
 import json
 import shutil
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterable, Iterator
+from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path, PurePosixPath
 
-from sagebrush.kernel.base.errors import AwsError
+from sagebrush.kernel.base.errors import AwsError, validation
 from sagebrush.kernel.grammar.call import Client, Result
 
 PRIVATE = 64 * 2**20
@@ -49,6 +50,14 @@ def split(uri: str) -> tuple[str, str]:
     if scheme != "s3" or not found or not bucket:
         raise DataError(f"Invalid S3 URI: {uri}")
     return bucket, key
+
+
+def check(uri: str) -> None:
+    """Refuse, as a Create operation does, what is no S3 URI. Raises ValidationException."""
+    try:
+        split(uri)
+    except DataError as error:
+        raise validation(str(error)) from None
 
 
 def relative(key: str, prefix: str) -> str:
@@ -103,7 +112,7 @@ def stage(s3: Client, uri: str, kind: str, directory: Path) -> Staged:
     """
     shutil.rmtree(directory, ignore_errors=True)
     directory.mkdir(parents=True)
-    try:
+    with _explained(uri):
         scratch = directory.with_name(f"{directory.name}.manifest")
         sources = list(manifest(s3, uri, scratch) if kind == "ManifestFile" else under(s3, uri))
         if not sources:
@@ -111,21 +120,38 @@ def stage(s3: Client, uri: str, kind: str, directory: Path) -> Staged:
                             " the bucket exists in the selected region, that objects exist under that S3 prefix,"
                             " and that the role has s3:ListBucket permission on the bucket.")  # fmt: skip
         private = sum(source.size for source in sources) <= PRIVATE
-        place = copy if private else link
-        for source in sources:
-            path = _inside(directory, source.path)
-            path.parent.mkdir(parents=True, exist_ok=True)
-            place(s3, source.bucket, source.key, path)
+        _lay_out(s3, sources, directory, copy if private else link)
+    return Staged(directory, read_only=not private)
+
+
+def restore(s3: Client, uri: str, directory: Path) -> None:
+    """Copy what lies below a prefix, if anything does, into `directory`; again is fine. Raises DataError."""
+    directory.mkdir(parents=True, exist_ok=True)
+    with _explained(uri):
+        _lay_out(s3, under(s3, uri), directory, copy)
+
+
+def _lay_out(s3: Client, sources: Iterable[Source], directory: Path, place: Callable[..., None]) -> None:
+    for source in sources:
+        path = _inside(directory, source.path)
+        path.parent.mkdir(parents=True, exist_ok=True)
+        place(s3, source.bucket, source.key, path)
+
+
+@contextmanager
+def _explained(uri: str) -> Iterator[None]:
+    """Raise DataError, in AWS's words, for what keeps the data at `uri` from being laid out."""
+    try:
+        yield
     except AwsError as error:
         raise DataError(f"Data download failed:{error.code} ({error.status}): {error.message}") from error
     except OSError as error:
         raise DataError(f"Data download failed: {uri} cannot be laid out as files: {error.strerror}") from error
-    return Staged(directory, read_only=not private)
 
 
 def _inside(directory: Path, path: str) -> Path:
     parts = PurePosixPath(path).parts
-    if not parts or ".." in parts or path.startswith("/"):
+    if not parts or ".." in parts or path.startswith("/") or "\0" in path:
         raise DataError(f"The S3 key {path!r} does not name a file below its channel.")
     return directory.joinpath(*parts)
 
@@ -171,8 +197,10 @@ __all__ = [
     "Result",
     "Source",
     "Staged",
+    "check",
     "copy",
     "link",
+    "restore",
     "split",
     "stage",
     "under",

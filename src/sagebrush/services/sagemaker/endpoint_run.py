@@ -51,7 +51,8 @@ def run(endpoint: Record, world: World) -> Record | None:
 def _soon(endpoint: Record, world: World) -> float:
     """Return when to look again at what starts or ends: often at first, then less and less."""
     now = world.clock.now()
-    return now + min(max(_SOON, (now - endpoint.modified) / 10), 1.0)
+    newest = max((state.asked or 0.0 for state in fleet.states(endpoint).values()), default=0.0)
+    return now + min(max(_SOON, (now - max(newest, endpoint.modified)) / 10), 1.0)
 
 
 def _unsettled(endpoint: Record) -> bool:
@@ -120,10 +121,16 @@ def _keep(endpoint: Record, world: World) -> Record:
         state, wrong = _look(endpoint, instance, known.get(instance.key, State()), world)
         if wrong:
             endpoint = _let_go(endpoint, [fleet.part(instance.key, state)], now)
-            pause = min(2.0 ** (state.attempt - 1) - 1, _LONGEST_PAUSE)
-            state = State(state.attempt + 1, after=now + pause)
+            state = State(state.attempt + 1, after=now + _pause(state, now))
         known[instance.key] = state
     return _served(endpoint, current, known, world)
+
+
+def _pause(state: State, now: float) -> float:
+    """Return the seconds until an instance is replaced: none after a long life, else more with every attempt."""
+    if state.since is not None and now - state.since > _LONGEST_PAUSE:
+        return 0.0
+    return min(2.0 ** min(state.attempt - 1, 10) - 1, _LONGEST_PAUSE)
 
 
 def _served(endpoint: Record, current: Body, known: dict[str, State], world: World) -> Record:
@@ -181,8 +188,9 @@ def _reduce(
 
     Where one is of that fleet's generation, a later instance of the same key goes on counting its attempts.
     """
-    parts = [fleet.part(key, known[key]) for key in superfluous if key in known]
-    after = {**known, **{key: State(known[key].attempt + 1) for key in superfluous if key in known}}
+    going = {key: known.get(key, State()) for key in superfluous}
+    parts = [fleet.part(key, state) for key, state in going.items()]
+    after = {**known, **{key: State(state.attempt + 1) for key, state in going.items()}}
     mine = f"g{left['Generation']}-" if left else " "
     return _let_go(endpoint, parts, now), {key: state for key, state in after.items() if key.startswith(mine)}
 

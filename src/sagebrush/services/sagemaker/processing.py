@@ -6,7 +6,7 @@ from typing import Any
 from sagebrush.kernel.base.errors import validation
 from sagebrush.kernel.grammar.call import Call, Result
 from sagebrush.kernel.state.record import Body, Record
-from sagebrush.services.sagemaker import jobs
+from sagebrush.services.sagemaker import channels, jobs
 from sagebrush.services.sagemaker.instances import check_instance
 from sagebrush.services.sagemaker.service import in_use, missing, service
 
@@ -46,7 +46,7 @@ def check(call: Call, job: Record) -> Record:
     if not cluster:
         raise validation("ProcessingResources must have a ClusterConfig.")
     jobs.instance_count(cluster)
-    check_instance(cluster["InstanceType"], "ProcessingResources.ClusterConfig.InstanceType")
+    check_instance(cluster.get("InstanceType"), "ProcessingResources.ClusterConfig.InstanceType")
     inputs = [_input(given) for given in job.get("ProcessingInputs", ())]
     output: Body = job.get("ProcessingOutputConfig", {})
     outputs = [_output(given) for given in output.get("Outputs", ())]
@@ -84,6 +84,7 @@ def _output(given: Body) -> Body:
     managed = given.get("AppManaged", False)
     if not managed:
         _local(target.get("LocalPath"), f"output {name}")
+        channels.check(target["S3Uri"])
     return {**given, "AppManaged": managed, "S3Output": target}
 
 

@@ -5,6 +5,7 @@ from pathlib import Path, PurePosixPath
 import orjson
 
 from sagebrush.kernel.base.errors import AwsError
+from sagebrush.kernel.compute import outputs
 from sagebrush.kernel.compute.base import Link, Task, TaskSpec
 from sagebrush.kernel.compute.images import BuildError
 from sagebrush.kernel.compute.limits import limits_of
@@ -75,9 +76,8 @@ def _finish(job: Record, world: World, task: Task) -> Record:
         return _fail(job, world, "InternalServerError: We encountered an internal error. Please try again.")
     if "ProcessingStartTime" not in job:
         job = job.having(ProcessingStartTime=end.started)
-    message = task.root / "output/message"
-    if message.is_file():
-        job = job.having(ExitMessage=message.read_text("utf-8", "replace")[:1024])
+    if message := outputs.read(task.root, "output/message", 1024):
+        job = job.having(ExitMessage=message)
     try:
         job = _upload(job, world, continuous=False)
     except AwsError as error:
@@ -118,10 +118,9 @@ def _lay_out(job: Record, world: World, s3: Client) -> list[Link]:
     for name in ("input", "output"):
         (stage / "processing" / name).mkdir(parents=True, exist_ok=True)
     links = [Link(config, "config"), Link(stage / "processing", "processing")]
-    for given in _managed(job, "input"):
+    for number, given in enumerate(_managed(job, "input")):  # a name may be anything, also a path
         source = given["S3Input"]
-        directory = stage / "inputs" / given["InputName"]
-        staged = channels.stage(s3, source["S3Uri"], source["S3DataType"], directory)
+        staged = channels.stage(s3, source["S3Uri"], source["S3DataType"], stage / f"inputs/{number}")
         _below(job, world, source["LocalPath"]).mkdir(parents=True, exist_ok=True)
         links.append(Link(staged.directory, source["LocalPath"], read_only=staged.read_only))
     for given in _managed(job, "output"):

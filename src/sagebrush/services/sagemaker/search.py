@@ -43,7 +43,7 @@ def search(call: Call) -> Result:
 
 
 def _start(token: str | None) -> int:
-    if token is not None and not token.isdecimal():
+    if token is not None and re.fullmatch(r"\d{1,18}", token, re.ASCII) is None:
         raise validation("Invalid NextToken.")
     return int(token or 0)
 
@@ -75,7 +75,9 @@ def _matches(expression: Mapping[str, Any], document: Body) -> bool:
 def _nested(nested: Mapping[str, Any], document: Body) -> bool:
     """Tell whether one element of a list passes all filters; their names start with the list's."""
     path = nested["NestedPropertyName"]
-    elements = _member(document, path) or ()
+    elements = _member(document, path)
+    if not isinstance(elements, list):
+        return False
     filters = [{**test, "Name": test["Name"].removeprefix(f"{path}.")} for test in nested["Filters"]]
     return any(all(_passes(test, element) for test in filters) for element in elements)
 
@@ -136,15 +138,17 @@ def _like(wanted: str, value: Any) -> Any:
     try:
         return float(wanted)
     except ValueError:
-        match = re.fullmatch(r"(\d{4}-\d\d-\d\dT\d\d:\d\d:\d\d)(?:\.\d+)?(Z|\+00:00)?", wanted)
-        if match is None:
-            raise validation(f"{wanted!r} is neither a number nor a UTC time.") from None
-        return _epoch(match.group(1))
+        return _epoch(wanted)
 
 
 def _epoch(text: str) -> float:
-    from_iso = datetime.fromisoformat(text)
-    return from_iso.replace(tzinfo=UTC).timestamp()
+    try:
+        moment = datetime.fromisoformat(text)
+    except ValueError:
+        moment = None
+    if moment is None or moment.utcoffset():
+        raise validation(f"{text!r} is neither a number nor a UTC time.")
+    return moment.replace(tzinfo=UTC).timestamp()
 
 
 def _order(value: Any) -> tuple[int, Any]:

@@ -6,7 +6,7 @@ from typing import Any
 from sagebrush.kernel.base.errors import validation
 from sagebrush.kernel.grammar.call import Call, Result
 from sagebrush.kernel.state.record import Body, Record
-from sagebrush.services.sagemaker import jobs
+from sagebrush.services.sagemaker import channels, jobs
 from sagebrush.services.sagemaker.instances import check_instance
 from sagebrush.services.sagemaker.service import in_use, missing, service
 
@@ -65,7 +65,7 @@ TrainingJob = service.resource(
 def check(call: Call, job: Record) -> Record:
     """Refuse what botocore's shapes cannot express, and fill in what Describe shows of members left out."""
     call.may_pass(job["RoleArn"])
-    algorithm: Body = job["AlgorithmSpecification"]
+    algorithm: Body = job.get("AlgorithmSpecification", {})
     if "TrainingImage" not in algorithm:
         raise validation("You must specify either TrainingImage or AlgorithmName in AlgorithmSpecification.")
     if "ResourceConfig" not in job or "StoppingCondition" not in job or "OutputDataConfig" not in job:
@@ -73,6 +73,7 @@ def check(call: Call, job: Record) -> Record:
     _metrics(algorithm.get("MetricDefinitions", ()))
     _channels(job, algorithm["TrainingInputMode"])
     _stopping(job)
+    channels.check(job["OutputDataConfig"]["S3OutputPath"])
     resources: Body = job["ResourceConfig"]
     jobs.instance_count(resources)
     check_instance(resources.get("InstanceType"), "ResourceConfig.InstanceType")
@@ -96,7 +97,7 @@ def _metrics(definitions: Any) -> None:
     for definition in definitions:
         try:
             groups = re.compile(definition["Regex"]).groups
-        except re.error as error:
+        except (re.error, OverflowError, RecursionError) as error:
             raise validation(f"Invalid regex {definition['Regex']!r} of metric {definition['Name']}: {error}") from None
         if groups < 1:
             raise validation(f"The regex of metric {definition['Name']} must have a group that captures the value.")
@@ -108,6 +109,8 @@ def _channels(job: Record, mode: str) -> None:
         raise validation("Channel names must be unique within InputDataConfig.")
     for channel in job.get("InputDataConfig", ()):
         where = f"channel {channel['ChannelName']}"
+        if channel["ChannelName"] in (".", ".."):
+            raise validation(f"ChannelName {channel['ChannelName']} does not name a folder of its own.")
         source = channel["DataSource"].get("S3DataSource")
         if source is None:
             raise validation(f"DataSource of {where} must have an S3DataSource.")

@@ -54,12 +54,8 @@ def lay_out(job: Record, world: World, s3: Client) -> list[Link]:
         links.append(Link(target, "input/sourcedir.tar.gz", read_only=True))
     if checkpoints := job.get("CheckpointConfig"):
         directory = stage / "checkpoints"
-        directory.mkdir(exist_ok=True)
         bucket, prefix = channels.split(checkpoints["S3Uri"])
-        for found in channels.under(s3, f"s3://{bucket}/{prefix.rstrip('/')}/"):
-            path = directory / found.path
-            path.parent.mkdir(parents=True, exist_ok=True)
-            channels.copy(s3, found.bucket, found.key, path)
+        channels.restore(s3, f"s3://{bucket}/{prefix.rstrip('/')}/", directory)
         links.append(Link(directory, checkpoints.get("LocalPath", "/opt/ml/checkpoints")))
     return links
 

@@ -7,6 +7,7 @@ how far the container is; the record says how far the platform is.
 from pathlib import Path
 
 from sagebrush.kernel.base.errors import AwsError
+from sagebrush.kernel.compute import outputs
 from sagebrush.kernel.compute.base import Task
 from sagebrush.kernel.compute.images import BuildError
 from sagebrush.kernel.grammar.call import World
@@ -128,8 +129,7 @@ def _finish(job: Record, world: World, task: Task) -> Record:
         return _end(job, world, "Stopped", "MaxRuntimeExceeded" if job.private.get("late") else "Stopped")
     if end.code == 0 and end.stage == "run":
         return _end(job, world, "Completed", "Completed")
-    told = task.root / "output/failure"
-    reason = told.read_text("utf-8", "replace")[:1024] if told.is_file() else ""
+    reason = outputs.read(task.root, "output/failure", 1024) or ""
     return _fail(job, world, jobs.failure(reason, end, world.compute.tail(task.id)))
 
 

@@ -65,7 +65,7 @@ def check(call: Call, job: Record) -> Record:
     if source["S3DataType"] not in ("S3Prefix", "ManifestFile"):
         raise validation(f"S3DataType {source['S3DataType']} is not supported for transform jobs.")
     for uri in (source["S3Uri"], job["TransformOutput"]["S3OutputPath"]):
-        _in_s3(uri)
+        channels.check(uri)
     resources: Body = job["TransformResources"]
     jobs.instance_count(resources)
     check_instance(resources["InstanceType"], "TransformResources.InstanceType")
@@ -85,13 +85,6 @@ def check(call: Call, job: Record) -> Record:
         ModelName=model.name, TransformInput=given, TransformOutput=wanted, DataProcessing=processing
     )
     return described.remembering(served=serving.snapshot(model, call.world))
-
-
-def _in_s3(uri: str) -> None:
-    try:
-        channels.split(uri)
-    except channels.DataError as error:
-        raise validation(str(error)) from None
 
 
 def _payload(job: Record) -> None:

@@ -44,7 +44,7 @@ class Tally:
     def _flush(self, world: World) -> None:
         seen = dict(self._seen)
         self._seen.clear()
-        world.pool.submit(_write, world, seen)
+        asyncio.get_running_loop().run_in_executor(world.pool, _write, world, seen)
 
 
 def outcome(status: int, instances: int, model: float, total: float) -> dict[str, float]:
