@@ -18,10 +18,8 @@ def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("--times", type=int, default=7)
     times: int = parser.parse_args().times
-    with (
-        ours() as warm,
-        moto() as other,
-    ):  # what a first run sets up, and botocore's models in this process, do not count
+    # What a first run sets up, and botocore's models in this process, do not count.
+    with ours() as warm, moto() as other:
         warm.client("sts").get_caller_identity()
         other.client("sts").get_caller_identity()
     for name, start in {"sagebrush": ours, "moto_server": moto}.items():

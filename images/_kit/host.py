@@ -30,7 +30,8 @@ from _kit.log import logger
 
 _log = logger("sagebrush-host")
 _GRACE = 25.0  # SageMaker kills a container 30 s after SIGTERM
-_SIGNALS = {signal.SIGTERM, signal.SIGINT}
+_STOPS = {signal.SIGTERM, signal.SIGINT}
+_AWAITED = {*_STOPS, signal.SIGCHLD}
 
 T = TypeVar("T")
 
@@ -51,54 +52,59 @@ def serve(load: Callable[[], App], workers: int | None = None) -> None:
     that dies later is replaced.
     """
     count = workers or int(os.environ.get("SAGEMAKER_MODEL_SERVER_WORKERS") or cpus())
+    signal.pthread_sigmask(signal.SIG_BLOCK, _AWAITED)
     listener = _bind()
     ready = mmap.mmap(-1, count)  # shared: a worker marks its place once it has loaded
+    alive, lifeline = os.pipe()  # workers read from it: its end, when this process closes it or dies, is theirs
     places: dict[int, int] = {}
-    end: list[int] = []
-
-    def stop(*_: object) -> None:
-        end.append(0)
-        with contextlib.suppress(OSError):  # it does not listen yet
-            listener.shutdown(socket.SHUT_RDWR)
-        for pid in places:
-            os.kill(pid, signal.SIGTERM)
+    code = 0
 
     def start(place: int) -> None:
         ready[place] = 0
-        signal.pthread_sigmask(signal.SIG_BLOCK, _SIGNALS)
         if (pid := os.fork()) == 0:
-            _work(load, listener, lambda: ready.__setitem__(place, 1))
+            os.close(lifeline)
+            _work(load, listener, alive, lambda: ready.__setitem__(place, 1))
         places[pid] = place
-        signal.pthread_sigmask(signal.SIG_UNBLOCK, _SIGNALS)
 
-    for number in _SIGNALS:
-        signal.signal(number, stop)
     for place in range(count):
         start(place)
-    while places:
-        pid, status = os.wait()
-        place = places.pop(pid)
-        if end:
-            continue
-        _log.error("Worker %s ended with %s", pid, os.waitstatus_to_exitcode(status))
-        if ready[place]:
-            start(place)
-        else:
-            stop()
-            end[:] = [1]
-    sys.exit(end[0])
+    while places and signal.sigwait(_AWAITED) == signal.SIGCHLD:
+        for pid, status in _ended():
+            place = places.pop(pid)
+            _log.error("Worker %s ended with %s", pid, os.waitstatus_to_exitcode(status))
+            if ready[place] and not code:
+                start(place)
+            else:
+                code = 1
+        if code:
+            break
+    with contextlib.suppress(OSError):  # where it does not listen yet
+        listener.shutdown(socket.SHUT_RDWR)
+    os.close(lifeline)
+    for pid in places:
+        os.waitpid(pid, 0)
+    sys.exit(code)
 
 
-def _work(load: Callable[[], App], listener: socket.socket, mark: Callable[[], None]) -> None:
+def _ended() -> Iterator[tuple[int, int]]:
+    """Yield the workers that have ended, and how."""
+    with contextlib.suppress(ChildProcessError):
+        while (found := os.waitpid(-1, os.WNOHANG))[0]:
+            yield found
+
+
+def _work(load: Callable[[], App], listener: socket.socket, alive: int, mark: Callable[[], None]) -> None:
     """Be a worker: never returns."""
     code = 1
     try:
-        for number in _SIGNALS:
-            signal.signal(number, signal.SIG_DFL)
-        signal.pthread_sigmask(signal.SIG_UNBLOCK, _SIGNALS)
-        worker = _Worker(load(), listener)
+        for number in _STOPS:  # only the supervisor heeds them; what user code starts has the default again
+            signal.signal(number, lambda *_: None)
+        signal.pthread_sigmask(signal.SIG_UNBLOCK, _AWAITED)
+        worker = _Worker(listener)
+        Thread(target=worker.watch, args=(alive,), daemon=True).start()
+        app = load()
         mark()
-        worker.run()
+        worker.run(app)
         code = 0
     except BaseException:  # noqa: BLE001  also SystemExit of the user's module: nothing may run on into the supervisor's code
         _log.exception("The model could not be loaded")
@@ -126,17 +132,24 @@ def _bind() -> socket.socket:
 class _Worker:
     """One process that answers requests; jobs are what its main thread is asked to run, None to look up."""
 
-    def __init__(self, app: App, listener: socket.socket) -> None:
-        self._app, self._listener = app, listener
+    def __init__(self, listener: socket.socket) -> None:
+        self._listener = listener
+        self._app: App | None = None
         self._jobs: SimpleQueue[Callable[[], None] | None] = SimpleQueue()
         self._lock = Lock()
         self._busy = 0
         self._stopping = False
 
-    def run(self) -> None:
-        """Serve until SIGTERM, then until no request is under way."""
-        for number in _SIGNALS:
-            signal.signal(number, lambda *_: self._jobs.put(None))
+    def watch(self, alive: int) -> None:
+        """Wait for the end of the supervisor's lifeline, and stop; at once while the model is still being loaded."""
+        os.read(alive, 1)
+        if self._app is None:
+            os._exit(0)
+        self._jobs.put(None)
+
+    def run(self, app: App) -> None:
+        """Serve until the lifeline ends, then until no request is under way."""
+        self._app = app
         self._listener.listen(1024)
         Thread(target=self._accept, daemon=True).start()
         while (job := self._jobs.get()) is not None:
@@ -178,6 +191,7 @@ class _Worker:
 
     def _exchange(self, connection: Connection, request: Request) -> bool:
         """Answer one request; tell whether the connection lives on."""
+        assert self._app is not None
         run = _here if self._app.anywhere else self._in_main
         response = self._respond(request, run)
         close = request.close or self._stopping
@@ -194,6 +208,7 @@ class _Worker:
             return False
 
     def _respond(self, request: Request, run: Callable[[Callable[[], Response]], Response]) -> Response:
+        assert self._app is not None
         route = request.method, request.path
         if route == ("POST", "/invocations"):
             try:

@@ -4,7 +4,9 @@ import asyncio
 import fcntl
 import logging
 import os
+import signal
 import socket
+import threading
 import time
 from collections.abc import Callable, Iterator
 from concurrent.futures import ThreadPoolExecutor
@@ -22,8 +24,10 @@ from sagebrush.kernel.auth.identities import Identities
 from sagebrush.kernel.base import files
 from sagebrush.kernel.base.clock import MovableClock
 from sagebrush.kernel.base.settings import Settings
+from sagebrush.kernel.compute.http import Client as ContainerClient
 from sagebrush.kernel.compute.images import Images
 from sagebrush.kernel.compute.local import LocalCompute
+from sagebrush.kernel.compute.routes import Routes
 from sagebrush.kernel.compute.sandbox import choose
 from sagebrush.kernel.gateway import own
 from sagebrush.kernel.gateway.app import App
@@ -38,6 +42,7 @@ from sagebrush.kernel.objects.recovery import recover
 from sagebrush.kernel.signals.events import Events
 from sagebrush.kernel.signals.logs import LogStore
 from sagebrush.kernel.signals.metrics import MetricStore
+from sagebrush.kernel.signals.tally import Tally
 from sagebrush.kernel.state import keys, lines, points, records
 from sagebrush.kernel.state.keys import KeyIndex
 from sagebrush.kernel.state.records import Records
@@ -86,6 +91,7 @@ def opened(settings: Settings) -> Iterator[tuple[World, Services, DriveLoop]]:
         clock = MovableClock()
         store = Records(state)
         logs = LogStore(signals, clock)
+        metrics = MetricStore(signals, clock)
         images = Images(settings.cache)
         bell = _Bell()
         compute = LocalCompute(settings.data / "tasks", images, choose(settings.backend), logs, bell.ring)
@@ -102,9 +108,12 @@ def opened(settings: Settings) -> Iterator[tuple[World, Services, DriveLoop]]:
             keys=index,
             objects=blobs,
             logs=logs,
-            metrics=MetricStore(signals, clock),
+            metrics=metrics,
             events=Events(store, clock),
+            tally=Tally(metrics, clock, pool),
             compute=compute,
+            routes=Routes(),
+            containers=ContainerClient(),
             images=images,
             identities=Identities(store, settings, clock),
             registry=services,
@@ -156,6 +165,7 @@ async def serve(settings: Settings, ready: Callable[[Address], None]) -> None:
         finally:
             (settings.data / "server.json").unlink(missing_ok=True)
             await door.close()
+            world.containers.close()
             await asyncio.to_thread(drive.stop)
 
 
@@ -192,6 +202,23 @@ def _named(host: str) -> str:
     return f"[{host}]" if ":" in host else host
 
 
+class _Server(uvicorn.Server):
+    """uvicorn, which ends on a signal and does not raise it again afterwards: there is more to close."""
+
+    @contextmanager
+    def capture_signals(self) -> Iterator[None]:
+        """Heed SIGINT and SIGTERM while the block runs, where this is the main thread."""
+        loop = asyncio.get_running_loop()
+        heeded = (signal.SIGINT, signal.SIGTERM) if threading.current_thread() is threading.main_thread() else ()
+        for number in heeded:
+            loop.add_signal_handler(number, self.handle_exit, number, None)
+        try:
+            yield
+        finally:
+            for number in heeded:
+                loop.remove_signal_handler(number)
+
+
 def _server(app: App) -> uvicorn.Server:
     config: Any = uvicorn.Config(
         app,
@@ -206,7 +233,7 @@ def _server(app: App) -> uvicorn.Server:
         timeout_graceful_shutdown=5,
         backlog=2048,
     )
-    return uvicorn.Server(config)
+    return _Server(config)
 
 
 async def _started(server: uvicorn.Server, serving: "asyncio.Task[None]") -> None:

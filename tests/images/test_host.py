@@ -2,6 +2,7 @@
 
 import os
 import re
+import select
 import signal
 import socket
 import threading
@@ -244,6 +245,18 @@ def test_a_worker_that_dies_is_replaced(host: Host) -> None:
         until(server.pings)
         assert server.predict(b"", x_do="where").text != first
     assert "ended with 9" in server.log
+
+
+def test_workers_do_not_outlive_a_supervisor_that_is_killed(host: Host) -> None:
+    container = host()
+    process = container.popen("serve")
+    server = Server(container.socket, process)
+    until(server.pings)
+    worker = os.pidfd_open(int(server.predict(b"", x_do="where").text.split()[0]))
+    process.kill()
+    assert select.select([worker], [], [], 60)[0]
+    os.close(worker)
+    process.communicate()
 
 
 def test_a_model_that_cannot_be_loaded_ends_the_container_with_its_traceback(host: Host, base: Path) -> None:

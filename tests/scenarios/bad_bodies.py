@@ -92,6 +92,18 @@ def json_other_type(draft: Draft, source: Random) -> None:
     draft.body = bad_values.dump(document)
 
 
+def json_odd_text(draft: Draft, source: Random) -> None:
+    """Keep the kind of a value, so that more than its type is looked at."""
+    document = _document(draft)
+    for _ in range(source.choice([1, 1, 2])):
+        held, key = _one(document, source)
+        if isinstance(held[key], str):
+            held[key] = source.choice(bad_values.TEXTS)
+        elif isinstance(held[key], int | float) and not isinstance(held[key], bool):
+            held[key] = bad_values.raw(source.choice(bad_values.NUMBERS))
+    draft.body = bad_values.dump(document)
+
+
 def json_without(draft: Draft, source: Random) -> None:
     document = _document(draft)
     held, key = _one(document, source)
@@ -230,6 +242,6 @@ def form_escapes(draft: Draft, source: Random) -> None:
 
 
 OCTETS: list[Mutation] = [flip_octets, cut_short, empty, add_octets, replace_octets, twice, gzipped]
-JSON: list[Mutation] = [json_odd_value, json_odd_value, json_odd_value, json_other_type, json_other_type, json_without, json_more, json_repeated, json_wrapped]
+JSON: list[Mutation] = [*[json_odd_text] * 5, json_odd_value, json_odd_value, json_other_type, json_other_type, json_without, json_more, json_repeated, json_wrapped]
 XML: list[Mutation] = [xml_prologue, xml_text, xml_text, xml_tags, xml_elements]
 FORM: list[Mutation] = [form_value, form_value, form_name, form_name, form_fields, form_escapes]

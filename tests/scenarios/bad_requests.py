@@ -63,7 +63,7 @@ def drafts(seed: str, count: int, known: Mapping[str, Known]) -> Iterator[Draft]
 def whole(service: str, operation: OperationModel, protocol: str, known: Known, source: Random) -> Draft:
     """Return a request with nothing wrong in it but the odd name of what is not there."""
     made = _values(service, operation.name, protocol, source.randrange(_VARIANTS))
-    params = _thinned(operation.input_shape, copy.deepcopy(made), source.choice([0.0, 0.0, 0.1, 0.3, 1.0]), known, source)
+    params = _thinned(operation.input_shape, copy.deepcopy(made), source.choice([0.0, 0.0, 0.1, 0.1, 0.3, 0.3, 1.0]), known, source)
     request = request_of(operation, params or {}, protocol, service)
     headers = [(name, text) for name, text in request.headers if name not in {"authorization", "host", "content-length"}]
     return Draft(service, operation, protocol, request.method, request.path, request.query, headers, request.body)

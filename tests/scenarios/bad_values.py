@@ -14,7 +14,7 @@ DEEP = '{"a":' * 3000 + "1" + "}" * 3000
 
 def raw(text: str) -> str:
     """Return what becomes `text` itself in the document."""
-    return f"@raw:{text.encode("utf-8", "surrogatepass").hex()}@"
+    return f"@raw:{text.encode('utf-8', 'surrogatepass').hex()}@"
 
 
 TEXTS = [

@@ -31,7 +31,6 @@ from sagebrush.kernel.base.settings import Settings
 from sagebrush.kernel.compute import images
 from sagebrush.kernel.compute.local import LocalCompute
 from sagebrush.kernel.grammar.call import World
-from sagebrush.services.sagemaker_runtime import invoke
 
 ROLE = "arn:aws:iam::123456789012:role/service-role/AmazonSageMaker-ExecutionRole"
 IMAGE = "123456789012.dkr.ecr.us-east-1.amazonaws.com/echo:1"
@@ -187,6 +186,11 @@ class Hosting:
             )["events"]
         ]
 
+    def left(self, endpoint: str) -> set[str]:
+        """Return the ids of all tasks that there are for an endpoint that serves."""
+        digest = next(iter(self.tasks(endpoint))).split("-")[1]
+        return {path.name for path in (self.data / "tasks").glob(f"endpoint-{digest}-*")}
+
     def tasks(self, endpoint: str) -> set[str]:
         """Return the ids of the tasks that the data plane sends an endpoint's requests to."""
         assert self.world is not None
@@ -237,7 +241,7 @@ def running(data: Path, folder: Path) -> Iterator[Hosting]:
 def _serve(settings: Settings, ready: "Future[str]", worlds: list[World]) -> None:
     async def serve() -> None:
         await main.serve(settings, lambda address: ready.set_result(address.endpoint))
-        invoke.plane(worlds[0].compute).client.close()
+        worlds[0].containers.close()
         await asyncio.sleep(0)  # one turn, in which the loop closes what was aborted
 
     with asyncio.Runner(loop_factory=uvloop.new_event_loop) as runner:

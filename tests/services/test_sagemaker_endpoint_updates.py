@@ -57,13 +57,13 @@ def test_an_update_replaces_the_model_without_a_failed_call(hosting: Hosting) ->
 def test_an_update_that_fails_leaves_the_old_model_in_service(hosting: Hosting) -> None:
     old = hosting.config(hosting.model(says("old")))
     name = hosting.endpoint(old)
-    hosting.sm.update_endpoint(
-        EndpointName=name, EndpointConfigName=hosting.config(hosting.model("raise RuntimeError('no good')"))
-    )
+    bad = hosting.config(hosting.model(says("fine")), hosting.model("raise RuntimeError('no good')"))
+    hosting.sm.update_endpoint(EndpointName=name, EndpointConfigName=bad)
     told = hosting.wait(name, "InService")
     assert told["EndpointConfigName"] == old
     assert "no good" in told["FailureReason"]
     assert hosting.invoke(name) == b"old"
+    until(lambda: hosting.left(name) == hosting.tasks(name), "the new fleet to be gone")
     hosting.sm.update_endpoint(EndpointName=name, EndpointConfigName=hosting.config(hosting.model(says("better"))))
     assert "FailureReason" not in hosting.wait(name, "InService")
     assert hosting.invoke(name) == b"better"

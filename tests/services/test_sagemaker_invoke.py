@@ -11,8 +11,6 @@ from botocore.exceptions import ClientError
 from tests.conftest import until
 from tests.services.hosting import Hosting, refusal, says
 
-from sagebrush.kernel.compute.routes import routes
-
 HEADERS = """
 import json
 def handle(headers, body):
@@ -185,7 +183,7 @@ def test_the_instance_with_the_least_work_is_asked(hosting: Hosting) -> None:
     """While one instance is busy every call goes to the other one."""
     name = hosting.endpoint(hosting.config(hosting.model(GATE), InitialInstanceCount=2))
     assert hosting.world is not None
-    counts = routes(hosting.world.compute)
+    counts = hosting.world.routes
     with ThreadPoolExecutor(1) as pool:
         waiting = pool.submit(hosting.invoke, name, b"wait")
         busy: str = until(lambda: next(filter(counts.busy, hosting.tasks(name)), None), "the call to be under way")

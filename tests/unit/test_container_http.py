@@ -1,78 +1,15 @@
-"""The HTTP client that speaks to containers, against small servers on unix sockets, well-behaved and broken."""
+"""The HTTP client that speaks to containers, against servers that behave."""
 
 import asyncio
-import socket
-from collections.abc import AsyncIterator, Awaitable, Callable, Coroutine
-from contextlib import asynccontextmanager, suppress
+from collections.abc import Callable
 from pathlib import Path
-from typing import Any
 
 import pytest
-import uvloop
+from tests.unit.container_server import LIMIT, container, echo, post, request_of, run, saying
 
 from sagebrush.kernel.compute import http
 
-Serve = Callable[[asyncio.StreamReader, asyncio.StreamWriter], Awaitable[None]]
-LIMIT = 32 * 2**20
-
-
-@pytest.fixture(params=[asyncio.new_event_loop, uvloop.new_event_loop], ids=["asyncio", "uvloop"])
-def run(request: pytest.FixtureRequest) -> Callable[[Coroutine[Any, Any, None]], None]:
-    """Run a coroutine on either event loop, for at most ten seconds."""
-
-    def runs(scene: Coroutine[Any, Any, None]) -> None:
-        with asyncio.Runner(loop_factory=request.param) as runner:
-            runner.run(asyncio.wait_for(scene, 10))
-
-    return runs
-
-
-@asynccontextmanager
-async def container(path: Path, serve: Serve, *, backlog: int = 100) -> AsyncIterator[str]:
-    """A server at `path` that treats each connection with `serve`."""
-
-    async def treat(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
-        with suppress(ConnectionError, asyncio.IncompleteReadError):
-            await serve(reader, writer)
-        writer.close()
-
-    server = await asyncio.start_unix_server(treat, str(path), backlog=backlog)
-    try:
-        yield str(path)
-    finally:
-        server.close()
-
-
-async def request_of(reader: asyncio.StreamReader) -> tuple[str, bytes]:
-    """Read one request: its head and its body."""
-    head = (await reader.readuntil(b"\r\n\r\n")).decode("latin-1")
-    length = int(head.lower().split("content-length: ")[1].split("\r\n")[0])
-    return head, await reader.readexactly(length)
-
-
-def saying(*answers: bytes) -> Serve:
-    """Give each request of a connection the next of these answers, then close it."""
-
-    async def serve(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
-        for answer in answers:
-            await request_of(reader)
-            writer.write(answer)
-            await writer.drain()
-
-    return serve
-
-
-async def echo(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
-    """Send every body back, for as long as the client likes."""
-    while True:
-        _, body = await request_of(reader)
-        writer.write(b"HTTP/1.1 200 OK\r\ncontent-length: %d\r\n\r\n" % len(body))
-        writer.write(body)
-        await writer.drain()
-
-
-async def post(client: http.Client, path: str, body: bytes = b"x", limit: int = LIMIT) -> http.Answer:
-    return await client.request(path, "POST", "/invocations", body=body, limit=limit)
+__all__ = ["run"]
 
 
 def test_request_and_answer_arrive_as_they_were_sent(tmp_path: Path, run: Callable[..., None]) -> None:
@@ -183,117 +120,6 @@ def test_interim_answers_are_passed_by(tmp_path: Path, run: Callable[..., None])
     run(scene())
 
 
-def test_a_kept_connection_that_the_container_closed_is_replaced(tmp_path: Path, run: Callable[..., None]) -> None:
-    ok = b"HTTP/1.1 200 OK\r\ncontent-length: 2\r\n\r\nok"
-
-    async def scene() -> None:
-        client = http.Client()
-        async with container(tmp_path / "s", saying(ok)) as path:
-            for _ in range(20):
-                assert (await post(client, path)).body == b"ok"
-
-    run(scene())
-
-
-def test_what_follows_an_answer_is_not_taken_for_the_next_one(tmp_path: Path, run: Callable[..., None]) -> None:
-    ok = b"HTTP/1.1 200 OK\r\ncontent-length: 2\r\n\r\n"
-
-    async def scene() -> None:
-        client = http.Client()
-        async with container(tmp_path / "s", saying(ok + b"ok" + ok + b"no", ok + b"ok")) as path:
-            assert (await post(client, path)).body == b"ok"
-            assert (await post(client, path)).body == b"ok"
-
-    run(scene())
-
-
-@pytest.mark.parametrize(
-    "answer",
-    [
-        b"",
-        b"HTTP/1.1 200",
-        b"HTTP/1.1 200 OK\r\ncontent-length: 10\r\n\r\nshort",
-        b"HTTP/1.1 200 OK\r\ntransfer-encoding: chunked\r\n\r\n5\r\nab",
-        b"HTTP/1.1 200 OK\r\ncontent-length: x\r\n\r\n",
-        b"SSH-2.0-OpenSSH_9.2\r\n",
-    ],
-)
-def test_broken_answers_are_told_as_such(tmp_path: Path, run: Callable[..., None], answer: bytes) -> None:
-    async def scene() -> None:
-        async with container(tmp_path / "s", saying(answer)) as path:
-            with pytest.raises(http.ContainerError):
-                await post(http.Client(), path)
-
-    run(scene())
-
-
-def test_a_request_that_was_read_is_not_sent_again(tmp_path: Path, run: Callable[..., None]) -> None:
-    """A container that dies while it works on a request must not be handed that request a second time."""
-    seen = 0
-
-    async def serve(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
-        nonlocal seen
-        while True:
-            _, body = await request_of(reader)
-            if body == b"die":
-                seen += 1
-                return
-            writer.write(b"HTTP/1.1 200 OK\r\ncontent-length: 0\r\n\r\n")
-
-    async def scene() -> None:
-        client = http.Client()
-        async with container(tmp_path / "s", serve) as path:
-            await post(client, path)
-            with pytest.raises(http.ContainerError):
-                await post(client, path, b"die")
-        assert seen == 1
-
-    run(scene())
-
-
-def test_an_answer_beyond_the_limit_is_refused(tmp_path: Path, run: Callable[..., None]) -> None:
-    async def scene() -> None:
-        client = http.Client()
-        async with container(tmp_path / "s", echo) as path:
-            assert len((await post(client, path, b"x" * 1000, limit=1000)).body) == 1000
-            with pytest.raises(http.AnswerTooLargeError):
-                await post(client, path, b"x" * 1001, limit=1000)
-            assert (await post(client, path, b"again")).body == b"again"
-            client.close()
-
-    run(scene())
-
-
-def test_a_slow_container_is_left_when_the_time_is_up(tmp_path: Path, run: Callable[..., None]) -> None:
-    left = asyncio.Event()
-
-    async def serve(reader: asyncio.StreamReader, _writer: asyncio.StreamWriter) -> None:
-        await request_of(reader)
-        assert await reader.read() == b""  # the client closes, and does not keep a connection that owes an answer
-        left.set()
-
-    async def scene() -> None:
-        async with container(tmp_path / "s", serve) as path:
-            with pytest.raises(TimeoutError):
-                async with asyncio.timeout(0.05):
-                    await post(http.Client(), path)
-            await left.wait()
-
-    run(scene())
-
-
-def test_where_nobody_listens_nothing_was_sent(tmp_path: Path, run: Callable[..., None]) -> None:
-    async def scene() -> None:
-        with pytest.raises(http.NotListeningError):
-            await post(http.Client(), str(tmp_path / "missing"))
-        with socket.socket(socket.AF_UNIX) as left_over:
-            left_over.bind(str(tmp_path / "s"))
-        with pytest.raises(http.NotListeningError):
-            await post(http.Client(), str(tmp_path / "s"))
-
-    run(scene())
-
-
 def test_a_socket_may_lie_deep_down(tmp_path: Path, run: Callable[..., None], monkeypatch: pytest.MonkeyPatch) -> None:
     folder = tmp_path / ("deep" * 20) / ("down" * 20)
     folder.mkdir(parents=True)
@@ -306,11 +132,6 @@ def test_a_socket_may_lie_deep_down(tmp_path: Path, run: Callable[..., None], mo
             client.close()
 
     run(scene())
-
-
-def test_a_line_break_in_a_header_is_refused() -> None:
-    with pytest.raises(ValueError, match="line break"):
-        asyncio.run(http.Client().request("/nowhere", "POST", "/", headers=[("accept", "a\r\nx-evil: 1")], limit=LIMIT))
 
 
 def test_get_asks_from_a_thread(tmp_path: Path, run: Callable[..., None]) -> None:

@@ -1,6 +1,8 @@
 """Bad parameters are refused in AWS's words, and good ones are not."""
 
 import json
+from concurrent.futures import ThreadPoolExecutor
+from threading import Barrier
 from typing import Any
 
 import pytest
@@ -208,6 +210,16 @@ def test_a_pattern_that_python_cannot_say_refuses_nothing() -> None:
     validate(made(shapes), {"Name": "aeiou"})
 
 
+def test_a_pattern_that_would_take_for_ever_does_not() -> None:
+    """The model's own pattern for this name takes years to refuse sixty letters and a mark."""
+    entry = {"Name": "a" * 60 + "!", "Weight": 1}
+    params = {"Name": "n", "ClusterArn": "arn:aws:sagemaker:us-east-1:123456789012:cluster/abcdefghijkl"}
+    of = operation("sagemaker", "CreateClusterSchedulerConfig")
+    refused = refusal(of, {**params, "SchedulerConfig": {"PriorityClasses": [entry]}})
+    assert "at 'schedulerConfig.priorityClasses.1.member.name' failed to satisfy constraint" in refused.message
+    validate(of, {**params, "SchedulerConfig": {"PriorityClasses": [{"Name": "a-b-c", "Weight": 1}]}})
+
+
 def made(shapes: dict[str, Any]) -> OperationModel:
     """Return an operation of a service made for the test; its input is the shape `In`."""
     description = {
@@ -216,3 +228,18 @@ def made(shapes: dict[str, Any]) -> OperationModel:
         "shapes": json.loads(json.dumps(shapes)),
     }
     return ServiceModel(description, "made").operation_model("Do")
+
+
+def test_threads_that_meet_an_operation_first_at_once_all_get_it_whole() -> None:
+    """The platform validates on a pool of threads, and a shape may still be in the making on another one."""
+    for name in ("CreateHyperParameterTuningJob", "CreateAutoMLJobV2", "CreateDomain", "CreateInferenceExperiment"):
+        of = operation("sagemaker", name)
+        start = Barrier(8)
+
+        def check(of: OperationModel = of, start: Barrier = start) -> str:
+            start.wait()
+            return refusal(of, {}).message
+
+        with ThreadPoolExecutor(8) as pool:
+            said = {each.result() for each in [pool.submit(check) for _ in range(8)]}
+        assert len(said) == 1

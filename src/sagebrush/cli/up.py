@@ -4,10 +4,8 @@ import errno
 import os
 import signal
 import subprocess
-import sys
 import threading
 from pathlib import Path
-from types import FrameType
 from typing import Any
 
 import click
@@ -31,30 +29,13 @@ def command(detach: bool, stop_tasks: bool, while_stdin: bool, **given: Any) -> 
     if while_stdin:
         threading.Thread(target=_end_with_stdin, daemon=True).start()
     try:
-        _serve(settings)
+        main.run(settings, lambda address: click.echo(f"ready {address.endpoint}"))
     except main.AlreadyRunningError as error:
         raise click.ClickException(_already(settings)) from error
     except OSError as error:
         raise click.ClickException(_unusable(error, settings)) from error
     if stop_tasks:
         tasks.stop(settings.data)
-
-
-def _serve(settings: Settings) -> None:
-    """Serve until a signal ends it. The server sends itself that signal once more when all is done; by then it is old."""
-    answers = threading.Event()
-
-    def ready(address: main.Address) -> None:
-        answers.set()
-        click.echo(f"ready {address.endpoint}")
-
-    def heed(number: int, _frame: FrameType | None) -> None:
-        if not answers.is_set():
-            sys.exit(128 + number)
-
-    for number in (signal.SIGINT, signal.SIGTERM):
-        signal.signal(number, heed)
-    main.run(settings, ready)
 
 
 def _detach(settings: Settings) -> None:

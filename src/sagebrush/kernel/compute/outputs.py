@@ -81,10 +81,10 @@ def _entries(folder: Path, parts: Sequence[str]) -> list[tuple[str, os.stat_resu
     """Return what is in a folder below another, by name; nothing where it is gone, or is a link or a file by now."""
     found = []
     try:
-        with _folder(folder, parts) as place:
-            for name in sorted(os.listdir(place)):
+        with _folder(folder, parts) as place, os.scandir(place) as entries:
+            for entry in sorted(entries, key=lambda entry: entry.name):
                 with suppress(FileNotFoundError):
-                    found.append((name, os.stat(name, dir_fd=place, follow_symlinks=False)))
+                    found.append((entry.name, entry.stat(follow_symlinks=False)))
     except OSError as error:
         if error.errno not in _GONE:
             raise

@@ -3,7 +3,6 @@
 from collections.abc import Sequence
 from dataclasses import dataclass, field
 from typing import Literal
-from weakref import WeakKeyDictionary
 
 from sagebrush.kernel.compute.base import Compute
 
@@ -105,11 +104,3 @@ class Routes:
         if found is None or found.socket is None or found.exit is not None:
             return None
         return self._backends.setdefault(task, Backend(task, str(found.socket)))
-
-
-_tables: WeakKeyDictionary[Compute, Routes] = WeakKeyDictionary()
-
-
-def routes(compute: Compute) -> Routes:
-    """Return the routing table that goes with a compute: the same one for everybody."""
-    return _tables.get(compute) or _tables.setdefault(compute, Routes())

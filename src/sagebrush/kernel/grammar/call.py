@@ -15,11 +15,14 @@ from sagebrush.kernel.base.clock import Clock
 from sagebrush.kernel.base.errors import AwsError, not_implemented, validation
 from sagebrush.kernel.base.settings import Settings
 from sagebrush.kernel.compute.base import Compute, Link
+from sagebrush.kernel.compute.http import Client as ContainerClient
 from sagebrush.kernel.compute.images import Images
+from sagebrush.kernel.compute.routes import Routes
 from sagebrush.kernel.objects.base import ObjectStore
 from sagebrush.kernel.signals.events import Events
 from sagebrush.kernel.signals.logs import LogStore
 from sagebrush.kernel.signals.metrics import MetricStore
+from sagebrush.kernel.signals.tally import Tally
 from sagebrush.kernel.state.keys import KeyIndex
 from sagebrush.kernel.state.records import Records
 from sagebrush.kernel.wire.http import Request
@@ -64,7 +67,10 @@ class World:
     logs: LogStore
     metrics: MetricStore
     events: Events
+    tally: Tally
     compute: Compute
+    routes: Routes
+    containers: ContainerClient
     images: Images
     identities: Identities
     registry: Registry

@@ -3,7 +3,6 @@
 import logging
 import math
 import threading
-from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import replace
 from typing import Protocol
@@ -128,18 +127,18 @@ class DriveLoop:
             if failures < _ATTEMPTS or lifecycle is None or lifecycle.final(record.status):
                 due = now + 0.1 * 4**failures if failures < _ATTEMPTS or lifecycle is None else None
                 return record.remembering(failures=failures).again(due)
-            failed = record.having(FailureReason=BROKEN).remembering(failures=None).again(None)
-            return replace(failed, status=lifecycle.failed, modified=now)
+            failed = record.having(FailureReason=BROKEN).remembering(failures=None)
+            left = (
+                now if lifecycle.final(lifecycle.failed) else None
+            )  # what an end leaves behind is still to be cleared
+            return replace(failed, status=lifecycle.failed, modified=now, due=left)
 
-        record = self._world.records.by_arn(arn)
-        if record is not None:
-            self._put_off(record, later)
-
-    def _put_off(self, record: Record, later: Callable[[Record], Record]) -> None:
-        try:
-            self._world.records.change(record, later)
-        except StaleError:
-            log.info("%s is gone", record.arn)
+        while (record := self._world.records.by_arn(arn)) is not None:
+            try:
+                self._kinds.resource(record).save(self._world, record, later(record))
+            except StaleError:
+                continue
+            return
 
 
 def _same(new: Record, old: Record) -> bool:

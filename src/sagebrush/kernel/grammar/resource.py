@@ -135,7 +135,7 @@ class Resource:
         handlers: dict[str, tuple[str, Handler]] = {
             "Create": (f"Create{self.kind}", self.create),
             "Describe": (f"Describe{self.kind}", self.show),
-            "List": (f"List{self.kind}s", self.summaries),
+            "List": (self._plural, self.summaries),
             "Delete": (f"Delete{self.kind}", self.delete),
         }
         return {xform_name(handlers[verb][0]): handlers[verb][1] for verb in self.verbs}
@@ -190,14 +190,18 @@ class Resource:
 
     def delete(self, call: Call) -> Result:
         """Answer Delete: remove the resource, or store what the kind makes of the wish."""
-        record = self.find(call)
-        left = self._remove(call, record) if self._remove else None
-        if left is None:
-            call.world.records.delete(record)
-        else:
-            self.save(call.world, record, left)
+        while True:
+            record = self.find(call)
+            left = self._remove(call, record) if self._remove else None
+            if left is None:
+                call.world.records.delete(record)
+                return {}
+            try:
+                self.save(call.world, record, left)
+            except StaleError:
+                continue
             call.world.wake(record.arn)
-        return {}
+            return {}
 
     # ------------------------------------------------------------------ for the families' own operations
 

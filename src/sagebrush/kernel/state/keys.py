@@ -13,6 +13,7 @@ import orjson
 
 from sagebrush.kernel.state import trash, uploads
 from sagebrush.kernel.state.sqlite import Database
+from sagebrush.kernel.state.uploads import MissingBucketError
 from sagebrush.kernel.state.walk import walk
 
 SCHEMA = f"""
@@ -73,10 +74,6 @@ class PartOf(NamedTuple):
 
 class NotEmptyError(Exception):
     """The bucket still has objects."""
-
-
-class MissingBucketError(Exception):
-    """There is no such bucket any more."""
 
 
 Check = Callable[[Entry | None], None]
@@ -203,3 +200,6 @@ class KeyIndex:
             return []
         self.trash.add(connection, [old.blob])
         return [old.blob]
+
+
+__all__ = ["SCHEMA", "Bucket", "Check", "Entry", "KeyIndex", "MissingBucketError", "NotEmptyError", "PartOf"]

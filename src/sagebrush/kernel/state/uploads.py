@@ -40,6 +40,10 @@ class Upload(NamedTuple):
     headers: str
 
 
+class MissingBucketError(Exception):
+    """There is no such bucket any more."""
+
+
 class Part(NamedTuple):
     """An uploaded part: `etag` its MD5 in hex, `checksum` base64 in the upload's algorithm, or empty."""
 
@@ -73,9 +77,12 @@ class UploadIndex:
         self._ended = threading.Condition()
 
     def create(self, upload: Upload) -> None:
-        """Begin an upload. Raises sqlite3.IntegrityError where its bucket is gone."""
-        with self._db.write() as connection:
-            connection.execute(f"INSERT INTO uploads ({_UPLOAD}) VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?)", upload)
+        """Begin an upload. Raises MissingBucketError."""
+        try:
+            with self._db.write() as connection:
+                connection.execute(f"INSERT INTO uploads ({_UPLOAD}) VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?)", upload)
+        except sqlite3.IntegrityError as error:
+            raise MissingBucketError(upload.bucket) from error
 
     def get(self, upload: str) -> Upload | None:
         """Return an upload by its id."""

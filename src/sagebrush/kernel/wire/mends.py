@@ -43,7 +43,14 @@ _S3_ROOTS = {
     "ListParts": "ListPartsResult",
 }
 
+_DASHED = "[a-z0-9]([-a-z0-9]*[a-z0-9])?"
+"""What the model's own pattern, with its repeats inside repeats, matches as well, but in a time that ends."""
+
 MENDS: dict[str, tuple[Mend, ...]] = {
+    "sagemaker": (
+        (("shapes", "ClusterSchedulerPriorityClassName", "pattern"), _DASHED),
+        (("shapes", "ComputeQuotaTargetTeamName", "pattern"), _DASHED),
+    ),
     "s3": (
         (("metadata", "xmlNamespace"), S3_NAMESPACE),
         *((("operations", name, "output", "locationName"), root) for name, root in _S3_ROOTS.items()),

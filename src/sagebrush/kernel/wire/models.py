@@ -105,10 +105,14 @@ def name_of(model: ServiceModel) -> str:
 
 
 def is_form(request: Request) -> bool:
-    """Tell whether a request has the shape of the query protocols: a form, or `Action=` in the URL."""
-    if request.headers.get("content-type").startswith("application/x-www-form-urlencoded"):
-        return True
-    return "Action=" in request.query and request.path in ("", "/")
+    """Tell whether a request has the shape of the query protocols: a form for `/`, or `Action=` in a URL of `/`.
+
+    Elsewhere a form is somebody's payload, for InvokeEndpoint or PutObject.
+    """
+    if request.path not in ("", "/"):
+        return False
+    posted = request.headers.get("content-type").startswith("application/x-www-form-urlencoded")
+    return (posted and request.method == "POST") or "Action=" in request.query
 
 
 def protocol_of(known: Head, request: Request) -> str:

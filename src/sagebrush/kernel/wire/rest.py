@@ -109,7 +109,7 @@ def _query_map(name: str, shape: MapShape, fixed: frozenset[str]) -> Binding:
 
 
 def _header(name: str, shape: Shape, _: frozenset[str]) -> Binding:
-    header, read = _wire(shape, name), _header_reader(shape)
+    header, read = _wire(shape, name).lower(), _header_reader(shape)
 
     def bind(_: Labels, request: Request, params: dict[str, Any]) -> None:
         if header in request.headers:

@@ -19,6 +19,7 @@ from sagebrush.kernel.wire.paths import paths_of
 from sagebrush.kernel.wire.scalars import MalformedError
 
 _REST = frozenset({"rest-json", "rest-xml"})
+_FORMS = frozenset({"query", "ec2"})
 
 
 @dataclass(frozen=True, slots=True)
@@ -78,16 +79,16 @@ class Router:
             fields = form_codec.fields(request.body, request.query)
         except MalformedError as error:
             raise AwsError("MalformedQueryString", str(error)) from error
-        action, version = fields.get("Action", ""), fields.get("Version", "")
+        action, version, scope = fields.get("Action", ""), fields.get("Version", ""), credential_scope(request)
         if not action:
             return None
-        known = models.by_api_version(version) or models.by_signing_name(credential_scope(request))
-        wanted = credential_scope(request)
-        for each in sorted(self._first(known), key=lambda each: each.signing_name != wanted):
-            if protocol_of(each, request) in ("query", "ec2"):
+        known = models.by_api_version(version) or models.by_signing_name(scope)
+        for each in sorted(self._first(known), key=lambda each: each.signing_name != scope):
+            protocol = protocol_of(each, request)
+            if protocol in _FORMS:
                 model = service_model(each.name)
                 if action in model.operation_names:
-                    return Route(each.name, model.operation_model(action), {}, protocol_of(each, request))
+                    return Route(each.name, model.operation_model(action), {}, protocol)
         raise AwsError("InvalidAction", f"Could not find operation {action[:100]} for version {version[:20]}")
 
     def _candidates(self, scope: str, host: str) -> list[Head]:

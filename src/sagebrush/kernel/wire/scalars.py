@@ -112,7 +112,7 @@ def decode_base64(value: str) -> bytes:
     try:
         return binascii.a2b_base64(value.encode("ascii"), strict_mode=True)
     except (binascii.Error, UnicodeError) as error:
-        raise MalformedError(f"{_shown(value)} is not valid base64") from error
+        raise MalformedError("A blob must be in base64") from error  # which is not shown: blobs hold keys
 
 
 def encode_base64(value: bytes | str) -> str:

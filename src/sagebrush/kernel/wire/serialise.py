@@ -95,6 +95,8 @@ def _rest(operation: OperationModel, document: str, body_writer: BodyWriterOf) -
     service = name_of(operation.service_model)
     shape = structure(operation.output_shape)
     status = operation.http.get("responseCode", 200)
+    if status == 204 and shape is not None and said_in_body(shape):
+        status = 200  # the model gives content to an answer that may have none
     if shape is None:
         return lambda _result, request_id: Response(status, request_id_headers(service, request_id))
     header_writers = response_headers(shape)
@@ -112,7 +114,7 @@ def _rest(operation: OperationModel, document: str, body_writer: BodyWriterOf) -
         if media_type and not any(name.lower() == "content-type" for name, _ in headers):
             headers.append(("content-type", media_type))
         told = result.get(status_member) if status_member else None
-        if ranged and result.get("ContentRange"):
+        if told is None and ranged and result.get("ContentRange"):
             told = 206  # RFC 9110, 15.3.7; the models do not say so
         return Response(int(told or status), headers, body)
 
@@ -131,9 +133,8 @@ def _body(
     payload = payload_of(shape)
     if payload is None:
         members = said_in_body(shape)
-        bodiless = operation.http.get("method") == "HEAD" or operation.http.get("responseCode") == 204
-        says_nothing = not members and (document != _JSON or shape.members)
-        if bodiless or says_nothing:
+        empty_object = document == _JSON and not shape.members and operation.http.get("responseCode") != 204
+        if operation.http.get("method") == "HEAD" or not (members or empty_object):
             return lambda _: ("", b"")
         write_whole = body_writer(operation, shape, members)
         return lambda result: (document, write_whole(result))

@@ -2,6 +2,7 @@
 
 from collections.abc import Callable, Iterator, Mapping
 from functools import cache
+from threading import RLock
 from typing import Any, Generic, TypeVar
 
 from botocore.model import ListShape, MapShape, ServiceModel, Shape, StructureShape
@@ -24,14 +25,16 @@ class Compiler(Generic[F]):
         self.model = model
         self._build = build
         self._done: dict[tuple[str, str], F | None] = {}
+        self._lock = RLock()  # whoever meets a shape that another thread still makes a function of must wait for it
 
     def __call__(self, shape: Shape) -> F:
         """Return the function of a shape."""
         key = (shape.name, repr(shape.serialization))
-        if key not in self._done:
-            self._done[key] = None
-            self._done[key] = self._build(shape, self)
-        found = self._done[key]
+        with self._lock:
+            if key not in self._done:
+                self._done[key] = None
+                self._done[key] = self._build(shape, self)
+            found = self._done[key]
         return self._later(key) if found is None else found
 
     def _later(self, key: tuple[str, str]) -> F:

@@ -16,10 +16,11 @@ from sagebrush.kernel.wire.patterns import matcher
 from sagebrush.kernel.wire.shapes import Compiler, body_members, compiler, inner, is_sparse, structure
 
 _LONGEST = 1024  # characters of a value that are repeated
+_MATCHED = 10_000  # characters of a text of no modelled length that patterns are tried on: some take the square of it
 
 
 class Violation(NamedTuple):
-    """A constraint that a value breaks. `path` leads to it from where it was found; `value` is shown as it is."""
+    """A constraint that a value breaks. `path` leads to it from where it was found; `value` is as shown, or empty."""
 
     path: str
     value: str
@@ -30,7 +31,8 @@ class Violation(NamedTuple):
         return Violation(f"{step}.{self.path}" if self.path else step, self.value, self.constraint)
 
     def __str__(self) -> str:
-        return f"Value {self.value}at '{self.path}' failed to satisfy constraint: {self.constraint}"
+        value = f"Value {self.value}" if self.value else "Value"
+        return f"{value} at '{self.path}' failed to satisfy constraint: {self.constraint}"
 
 
 Check = Callable[[Any], Sequence[Violation]]
@@ -79,7 +81,7 @@ def _build(shape: Shape, compile_shape: Compiler[Check]) -> Check:
 
 
 def _structure(shape: StructureShape, compile_shape: Compiler[Check]) -> Check:
-    required = [(name, Violation(_camel(name), "null ", "Member must not be null")) for name in shape.required_members]
+    required = [(name, Violation(_camel(name), "null", "Member must not be null")) for name in shape.required_members]
     checks = {}
     for name, member in shape.members.items():
         check = compile_shape(member)
@@ -116,7 +118,7 @@ def _list(shape: ListShape, compile_shape: Compiler[Check]) -> Check:
         found = _broken(rules, value, shape)
         if nulls and None in value:
             found.extend(
-                Violation(f"{number}.member", "null ", "Member must not be null")
+                Violation(f"{number}.member", "null", "Member must not be null")
                 for number, item in enumerate(value, 1)
                 if item is None
             )
@@ -150,7 +152,7 @@ def _map(shape: MapShape, compile_shape: Compiler[Check]) -> Check:
             found.append(Violation("", _shown(value, shape), f"Map value must satisfy constraint: {of_values}"))
         for key, item in value.items():
             if item is None and nulls:
-                found.append(Violation(f"{key}.member", "null ", "Member must not be null"))
+                found.append(Violation(f"{key}.member", "null", "Member must not be null"))
             elif item is not None and check is not _passes:
                 found.extend(violation.below(f"{key}.member") for violation in check(item))
         return found
@@ -191,7 +193,7 @@ def _enum_rules(shape: StringShape) -> Iterator[Rule]:
 
 
 def _pattern_rules(shape: Shape) -> Iterator[Rule]:
-    pattern, longest = shape.metadata.get("pattern"), shape.metadata.get("max", float("inf"))
+    pattern, longest = shape.metadata.get("pattern"), shape.metadata.get("max", _MATCHED)
     compiled = matcher(pattern) if pattern else None
     if compiled is not None:
         search = compiled.search
@@ -234,8 +236,8 @@ def _camel(name: str) -> str:
 
 
 def _shown(value: Any, shape: Shape) -> str:
-    """Return a value as a message repeats it, with a blank behind; nothing for what is sensitive or holds what is."""
-    return "" if _is_sensitive(shape, set()) else f"'{_java(value)}' "
+    """Return a value as a message repeats it; nothing for what is sensitive or holds what is."""
+    return "" if _is_sensitive(shape, set()) else f"'{_java(value)}'"
 
 
 def _is_sensitive(shape: Shape, seen: set[str]) -> bool:

@@ -16,7 +16,7 @@ from sagebrush.kernel.state.uploads import MissingUploadError, Part, Upload
 from sagebrush.services.s3.checksums import ALGORITHMS, COMPOSITE, DEFAULT, bad_digest, composite, multipart_etag, whole
 from sagebrush.services.s3.conditions import writing
 from sagebrush.services.s3.errors import refusal
-from sagebrush.services.s3.headers import ENCRYPTION, checksum_of, quoted
+from sagebrush.services.s3.headers import checksum_of, encryption, quoted
 from sagebrush.services.s3.multipart import open_upload
 from sagebrush.services.s3.service import admit, put, release, service, settling
 
@@ -46,7 +46,7 @@ def complete_multipart_upload(call: Call) -> Result:
         "Key": done.key,
         "ETag": quoted(done.etag),
         **checksum_of(done),
-        **ENCRYPTION,
+        **encryption(done.headers),
     }
 
 

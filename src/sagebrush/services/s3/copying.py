@@ -12,7 +12,7 @@ from sagebrush.kernel.state.keys import Entry
 from sagebrush.services.s3.checksums import DEFAULT, FULL_OBJECT, Digests, Promise, encoded, shown
 from sagebrush.services.s3.conditions import check_source, writing
 from sagebrush.services.s3.errors import refusal
-from sagebrush.services.s3.headers import ENCRYPTION, checksum_of, given, header_tags, quoted
+from sagebrush.services.s3.headers import checksum_of, encrypted_anew, encryption, given, header_tags, quoted
 from sagebrush.services.s3.incoming import LIMIT, Incoming
 from sagebrush.services.s3.multipart import check_number, commit_part, open_upload
 from sagebrush.services.s3.ranges import copied
@@ -83,7 +83,7 @@ def copy_object(call: Call) -> Result:
         release(call.world, freed)
         return {
             "CopyObjectResult": {"ETag": quoted(etag), "LastModified": entry.modified, **checksum_of(entry)},
-            **ENCRYPTION,
+            **encryption(entry.headers),
         }
     raise AssertionError
 
@@ -111,7 +111,7 @@ def _planned(call: Call, source: Entry) -> Entry:
         algorithm=algorithm,
         checksum_type=FULL_OBJECT,
         tags=header_tags(params.get("Tagging")) if params.get("TaggingDirective") == "REPLACE" else source.tags,
-        headers=given(params) if replaces else source.headers,
+        headers=given(params) if replaces else encrypted_anew(source.headers, params),
         upload="",
         part_count=0,
     )
@@ -149,6 +149,6 @@ async def upload_part_copy(call: Call) -> Result:
                 "LastModified": part.modified,
                 **shown(upload.algorithm, part.checksum),
             },
-            **ENCRYPTION,
+            **encryption(upload.headers),
         }
     raise AssertionError

@@ -21,9 +21,10 @@ from sagebrush.services.s3.errors import refusal
 METADATA_LIMIT = 2048
 OBJECT_TAGS = 10
 BUCKET_TAGS = 50
-ENCRYPTION = {"ServerSideEncryption": "AES256"}
 
 _SETTABLE = ("CacheControl", "ContentDisposition", "ContentEncoding", "ContentLanguage", "ContentType", "Expires")
+_KMS = ("SSEKMSKeyId", "SSEKMSEncryptionContext", "BucketKeyEnabled")
+_KMS_HEADER = "x-amz-server-side-encryption"
 _DEFAULT_TYPE = "binary/octet-stream"
 _TAG_TEXT = re.compile(r"[\w\s+\-=.:/@]*")
 
@@ -40,19 +41,43 @@ def given(params: Mapping[str, Any]) -> str:
     size = sum(len(name.encode()) + len(value.encode()) for name, value in metadata.items())
     if size > METADATA_LIMIT:
         raise refusal("MetadataTooLarge", Size=size, MaxSizeAllowed=METADATA_LIMIT)
-    return orjson.dumps({**{k: v for k, v in headers.items() if v != ""}, "Metadata": metadata}).decode()
+    kept = {name: value for name, value in headers.items() if value != ""}
+    return orjson.dumps({**kept, "Metadata": metadata, "Encryption": _encryption(params)}).decode()
+
+
+def _encryption(params: Mapping[str, Any]) -> dict[str, Any]:
+    """Return the encryption that a request asks for, as it is recorded: the disk is the user's, and so are its keys."""
+    kind = params.get("ServerSideEncryption") or "AES256"
+    keys = {name: params[name] for name in _KMS if params.get(name) is not None}
+    if keys and not kind.startswith("aws:kms"):
+        text = f"Server Side Encryption with KMS managed key requires HTTP header {_KMS_HEADER} : aws:kms"
+        raise refusal("InvalidArgument", text, ArgumentName=_KMS_HEADER, ArgumentValue=kind)
+    return {"ServerSideEncryption": kind, **keys}
+
+
+def encryption(headers: str) -> dict[str, Any]:
+    """Return the members that say how an object, or an upload, is encrypted."""
+    told: dict[str, Any] = dict(orjson.loads(headers)["Encryption"])
+    told.pop("SSEKMSEncryptionContext", None)
+    return told
+
+
+def encrypted_anew(headers: str, params: Mapping[str, Any]) -> str:
+    """Return an object's headers as a copy has them: the encryption is the copy's own."""
+    return orjson.dumps({**orjson.loads(headers), "Encryption": _encryption(params)}).decode()
 
 
 def said(entry: Entry) -> dict[str, Any]:
     """Return the members of a HEAD that come from the object's row."""
     headers = orjson.loads(entry.headers)
+    del headers["Encryption"]
     result = {
         **headers,
         "Metadata": {name: _ascii(value) for name, value in headers["Metadata"].items()},
         "ETag": quoted(entry.etag),
         "LastModified": entry.modified,
         "AcceptRanges": "bytes",
-        **ENCRYPTION,
+        **encryption(entry.headers),
     }
     if entry.storage_class != "STANDARD":
         result["StorageClass"] = entry.storage_class

@@ -8,6 +8,7 @@ two threads while the event loop receives the next; a client that is faster than
 """
 
 import asyncio
+import re
 from collections.abc import AsyncIterable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from itertools import chain
@@ -144,7 +145,7 @@ def promise(request: Request | None, params: Mapping[str, object]) -> Promise:
     if request is None:
         return Promise(params)
     encoding = request.headers.get("x-amz-decoded-content-length") or request.headers.get("content-length")
-    if not encoding.isdecimal():
+    if re.fullmatch(r"[0-9]{1,18}", encoding) is None:
         raise refusal("MissingContentLength")
     if int(encoding) > LIMIT:
         raise too_large(int(encoding))

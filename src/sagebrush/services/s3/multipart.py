@@ -5,16 +5,15 @@ Source: "Multipart upload limits" (S3 User Guide). Upload ids sort by age, so th
 
 import asyncio
 import secrets
-import sqlite3
 from collections.abc import Iterator
 from contextlib import contextmanager
 from itertools import dropwhile
 
 from sagebrush.kernel.grammar.call import Call, Result
-from sagebrush.kernel.state.uploads import CompletingError, MissingUploadError, Part, Upload
+from sagebrush.kernel.state.uploads import CompletingError, MissingBucketError, MissingUploadError, Part, Upload
 from sagebrush.services.s3.checksums import COMPOSITE, DEFAULT, checksum_type, shown
 from sagebrush.services.s3.errors import refusal
-from sagebrush.services.s3.headers import ENCRYPTION, epoch, given, header_tags, quoted
+from sagebrush.services.s3.headers import encryption, epoch, given, header_tags, quoted
 from sagebrush.services.s3.incoming import Incoming, promise
 from sagebrush.services.s3.listing import encoder, page_size, paged
 from sagebrush.services.s3.service import admit, owner, release, service, settling
@@ -45,9 +44,15 @@ def create_multipart_upload(call: Call) -> Result:
     )
     try:
         call.world.keys.uploads.create(upload)
-    except sqlite3.IntegrityError:
+    except MissingBucketError:
         raise refusal("NoSuchBucket", BucketName=upload.bucket) from None
-    return {"Bucket": upload.bucket, "Key": upload.key, "UploadId": upload.id, **_checksum(upload), **ENCRYPTION}
+    return {
+        "Bucket": upload.bucket,
+        "Key": upload.key,
+        "UploadId": upload.id,
+        **_checksum(upload),
+        **encryption(upload.headers),
+    }
 
 
 def open_upload(call: Call) -> Upload:
@@ -75,7 +80,7 @@ async def upload_part(call: Call) -> Result:
     async with Incoming(call.world.objects, promised, upload.algorithm or DEFAULT) as body:
         await body.take(call.params.get("Body"))
         part = await asyncio.get_running_loop().run_in_executor(None, commit_part, call, body)
-    return {"ETag": quoted(part.etag), **shown(upload.algorithm, part.checksum), **ENCRYPTION}
+    return {"ETag": quoted(part.etag), **shown(upload.algorithm, part.checksum), **encryption(upload.headers)}
 
 
 def check_number(call: Call) -> None:

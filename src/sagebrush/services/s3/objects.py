@@ -17,7 +17,7 @@ from sagebrush.services.s3.checksums import FULL_OBJECT
 from sagebrush.services.s3.conditions import check_read, deleting, writing
 from sagebrush.services.s3.documents import check_document
 from sagebrush.services.s3.errors import refusal
-from sagebrush.services.s3.headers import ENCRYPTION, checksum_of, given, header_tags, quoted, said
+from sagebrush.services.s3.headers import checksum_of, encryption, given, header_tags, quoted, said
 from sagebrush.services.s3.incoming import Incoming, promise
 from sagebrush.services.s3.ranges import Span, asked, content_range
 from sagebrush.services.s3.service import admit, check_key, find, put, release, service, settling
@@ -62,7 +62,7 @@ async def put_object(call: Call) -> Result:
             return entry
 
         entry = await asyncio.get_running_loop().run_in_executor(None, store)
-    return {"ETag": quoted(entry.etag), **checksum_of(entry), **ENCRYPTION}
+    return {"ETag": quoted(entry.etag), **checksum_of(entry), **encryption(headers)}
 
 
 @service.operation

@@ -2,10 +2,11 @@
 
 A call is admitted first: members that ask for what is not done here are refused by name, then the bucket must be
 there and its owner the expected one. ACLs, object lock and redirects are refused as S3 refuses them for a bucket made
-today with its defaults (ACLs disabled, no object lock). Encryption keys of KMS and of clients (SSE-C) are refused.
+today with its defaults (ACLs disabled, no object lock). Keys of clients (SSE-C) are refused.
 
-SSE-S3 is the encryption of Amazon's disks with Amazon's keys: no client can tell it from none. As on AWS it is
-reported for every object (`ServerSideEncryption: AES256`); here the disk is yours, and so is its encryption.
+SSE-S3 and SSE-KMS encrypt Amazon's disks: a client that may read an object sees the same bytes with and without. What
+a request asks for, by default `AES256`, is recorded and returned as on AWS; here the disk is yours, and so is its
+encryption.
 """
 
 import hashlib
@@ -61,10 +62,7 @@ _REFUSED: dict[str, Refuse] = {
     **dict.fromkeys(_GRANTS, _no_acl),
     **dict.fromkeys((f"ObjectLock{name}" for name in _LOCKS), _no_lock),
     **dict.fromkeys((*_CLIENT_KEYS, *(f"CopySource{name}" for name in _CLIENT_KEYS)), _not_here),
-    "ServerSideEncryption": _only("AES256"),
-    "SSEKMSKeyId": _not_here,
-    "SSEKMSEncryptionContext": _not_here,
-    "BucketKeyEnabled": _not_here,
+    "ServerSideEncryption": _only("AES256", "aws:kms", "aws:kms:dsse"),
     "WebsiteRedirectLocation": _not_here,
     "WriteOffsetBytes": lambda member, _: lacking(member),
     "ObjectLockEnabledForBucket": _not_here,

@@ -4,25 +4,26 @@ Keys map to paths as SageMaker maps them: what lies below `<prefix>/` keeps its 
 prefix cuts a name, the path starts at that name; a prefix that is a whole key becomes that one file.
 """
 
-import json
 import shutil
 from collections.abc import Callable, Iterable, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path, PurePosixPath
 
+import orjson
+
 from sagebrush.kernel.base.errors import AwsError, validation
-from sagebrush.kernel.grammar.call import Client, Result
+from sagebrush.kernel.grammar.call import Client
 
 PRIVATE = 64 * 2**20
-"""A channel of up to so many bytes is copied, so that a script may write into it; a larger one is hard-linked and
-seen read-only, so that its size costs nothing."""
+"""Data of up to so many bytes are copied, so that a script may write into them; larger ones are hard-linked and seen
+read-only, so that their size costs nothing."""
 
 _MANIFEST = 64 * 2**20
 
 
 class DataError(Exception):
-    """The data that a job was pointed to cannot be had; the message is AWS's text for it."""
+    """Data cannot be moved from S3 to a job, or back; the message is AWS's text for it."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -84,57 +85,79 @@ def under(s3: Client, uri: str) -> Iterator[Source]:
         token = {"ContinuationToken": page["NextContinuationToken"]}
 
 
-def manifest(s3: Client, uri: str, scratch: Path) -> Iterator[Source]:
+def manifest(s3: Client, uri: str) -> Iterator[Source]:
     """Yield the objects that a manifest lists: `[{"prefix": "s3://b/p/"}, "rel/1", …]`."""
     bucket, key = split(uri)
-    if s3.head_object(Bucket=bucket, Key=key)["ContentLength"] > _MANIFEST:
+    body = s3.get_object(Bucket=bucket, Key=key)["Body"]
+    if len(body) > _MANIFEST:
         raise DataError(f"The manifest {uri} is larger than 64 MiB.")
-    copy(s3, bucket, key, scratch)
     try:
-        first, *names = json.loads(scratch.read_bytes())
-        base: str = first["prefix"]
+        first, *names = orjson.loads(body.read())
+        base = first["prefix"]
     except (ValueError, TypeError, KeyError):
-        raise DataError(f'The manifest {uri} is not a JSON list that starts with {{"prefix": …}}.') from None
-    finally:
-        scratch.unlink()
+        base, names = None, []
+    if not isinstance(base, str):
+        raise DataError(f'The manifest {uri} is not a JSON list that starts with {{"prefix": …}}.')
     for name in names:
         if not isinstance(name, str):
             raise DataError(f"The manifest {uri} has an entry that is not a string.")
         where, full = split(base + name)
-        size = s3.head_object(Bucket=where, Key=full)["ContentLength"]
-        yield Source(where, full, size, name)
+        yield Source(where, full, s3.head_object(Bucket=where, Key=full)["ContentLength"], name)
 
 
-def stage(s3: Client, uri: str, kind: str, directory: Path) -> Staged:
-    """Lay a channel's objects out in `directory`; again is fine.
-
-    `kind` is the S3DataType. Raises DataError with AWS's text where there is no object, or one cannot be read.
-    """
+def stage(s3: Client, uri: str, kind: str, directory: Path, *, private: bool | None = None) -> Staged:
+    """Lay a channel's objects out in `directory`, and nothing else; again is fine. See `fetch`."""
     shutil.rmtree(directory, ignore_errors=True)
-    directory.mkdir(parents=True)
+    return fetch(s3, uri, kind, directory, private=private)
+
+
+def fetch(s3: Client, uri: str, kind: str, directory: Path, *, private: bool | None = None) -> Staged:
+    """Lay a channel's objects out in `directory`, beside what is there.
+
+    `kind` is the S3DataType. `private`: files of the job's own (True), or the objects themselves, read-only (False); None
+    leaves it to their size. Raises DataError with AWS's text where there is no object, or one cannot be read.
+    """
     with _explained(uri):
-        scratch = directory.with_name(f"{directory.name}.manifest")
-        sources = list(manifest(s3, uri, scratch) if kind == "ManifestFile" else under(s3, uri))
-        if not sources:
+        found = list(dict.fromkeys(manifest(s3, uri) if kind == "ManifestFile" else under(s3, uri)))
+        if not found:
             raise DataError(f'No S3 objects found under S3 URL "{uri}" given in input data source. Please ensure that'
                             " the bucket exists in the selected region, that objects exist under that S3 prefix,"
                             " and that the role has s3:ListBucket permission on the bucket.")  # fmt: skip
-        private = sum(source.size for source in sources) <= PRIVATE
-        _lay_out(s3, sources, directory, copy if private else link)
+        if private is None:
+            private = sum(source.size for source in found) <= PRIVATE
+        _lay_out(s3, found, directory, copy if private else link)
     return Staged(directory, read_only=not private)
 
 
 def restore(s3: Client, uri: str, directory: Path) -> None:
     """Copy what lies below a prefix, if anything does, into `directory`; again is fine. Raises DataError."""
-    directory.mkdir(parents=True, exist_ok=True)
+    shutil.rmtree(directory, ignore_errors=True)
     with _explained(uri):
         _lay_out(s3, under(s3, uri), directory, copy)
 
 
-def _lay_out(s3: Client, sources: Iterable[Source], directory: Path, place: Callable[..., None]) -> None:
+def obtain(s3: Client, uri: str, path: Path) -> None:
+    """Copy one object to `path`; again is fine. Raises DataError."""
+    with _explained(uri):
+        copy(s3, *split(uri), path)
+
+
+def _lay_out(
+    s3: Client, sources: Iterable[Source], directory: Path, place: Callable[[Client, str, str, Path], None]
+) -> None:
+    directory.mkdir(parents=True, exist_ok=True)
     for source in sources:
         path = _inside(directory, source.path)
-        path.parent.mkdir(parents=True, exist_ok=True)
+        try:
+            path.parent.mkdir(parents=True, exist_ok=True)
+            taken = path.exists()
+        except (FileExistsError, NotADirectoryError):
+            taken = True
+        if taken:
+            raise DataError(
+                f"Data download failed: the S3 key {source.key!r} cannot become the file {source.path!r}: another"
+                " object is a file or a folder of that name."
+            )
         place(s3, source.bucket, source.key, path)
 
 
@@ -144,14 +167,14 @@ def _explained(uri: str) -> Iterator[None]:
     try:
         yield
     except AwsError as error:
-        raise DataError(f"Data download failed:{error.code} ({error.status}): {error.message}") from error
+        raise DataError(f"Data download failed:{error.code} ({error.status}): {error.message} ({uri})") from error
     except OSError as error:
         raise DataError(f"Data download failed: {uri} cannot be laid out as files: {error.strerror}") from error
 
 
 def _inside(directory: Path, path: str) -> Path:
-    parts = PurePosixPath(path).parts
-    if not parts or ".." in parts or path.startswith("/") or "\0" in path:
+    parts = PurePosixPath(path.lstrip("/")).parts
+    if not parts or ".." in parts or "\0" in path:
         raise DataError(f"The S3 key {path!r} does not name a file below its channel.")
     return directory.joinpath(*parts)
 
@@ -172,38 +195,3 @@ def upload(s3: Client, path: Path, uri: str) -> None:
     """Put a file at an S3 URI, without holding it in memory."""
     bucket, key = split(uri)
     s3.put_object(Bucket=bucket, Key=key, Body=path)
-
-
-def upload_tree(s3: Client, directory: Path, uri: str, wanted: Callable[[Path], bool] = lambda _: True) -> list[str]:
-    """Put every file below `directory` under an S3 prefix; return the relative paths."""
-    files = sorted(path for path in directory.rglob("*") if path.is_file() and not path.is_symlink())
-    done: list[str] = []
-    for path in files:
-        if wanted(path):
-            name = path.relative_to(directory).as_posix()
-            upload(s3, path, f"{uri.rstrip('/')}/{name}")
-            done.append(name)
-    return done
-
-
-def stamp(path: Path) -> list[int]:
-    """Return what tells a changed file from an unchanged one."""
-    status = path.stat()
-    return [status.st_mtime_ns, status.st_size]
-
-
-__all__ = [
-    "DataError",
-    "Result",
-    "Source",
-    "Staged",
-    "check",
-    "copy",
-    "link",
-    "restore",
-    "split",
-    "stage",
-    "under",
-    "upload",
-    "upload_tree",
-]

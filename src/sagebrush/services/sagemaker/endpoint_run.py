@@ -9,7 +9,6 @@ from collections.abc import Iterable
 from dataclasses import asdict, replace
 
 from sagebrush.kernel.compute.base import Task
-from sagebrush.kernel.compute.routes import routes
 from sagebrush.kernel.grammar.call import World
 from sagebrush.kernel.state.record import Body, Record
 from sagebrush.services.sagemaker import channels, fleet, jobs, serving
@@ -137,7 +136,7 @@ def _served(endpoint: Record, current: Body, known: dict[str, State], world: Wor
     """Send the traffic to what is up of a fleet, and note it: the data plane starts from this note."""
     tasks = {key: _task_id(endpoint, key, state) for key, state in known.items()}
     shares = fleet.shares(current, known, tasks)
-    routes(world.compute).put(endpoint.arn, shares, world.compute)
+    world.routes.put(endpoint.arn, shares, world.compute)
     noted = {key: asdict(state) for key, state in known.items()}
     return endpoint.remembering(fleet=current, instances=noted, shares=[asdict(share) for share in shares])
 
@@ -213,7 +212,7 @@ def _ended(endpoint: Record, part: str, idle: float, world: World) -> bool:
     id_ = jobs.task_id(endpoint, part)
     task = world.compute.find(id_)
     if task is not None and task.exit is None:
-        if idle >= _DRAIN or (idle >= _SETTLED and not routes(world.compute).busy(id_)):
+        if idle >= _DRAIN or (idle >= _SETTLED and not world.routes.busy(id_)):
             world.compute.stop(id_, grace=serving.GRACE)
         return False
     _discard(endpoint, part, world)
@@ -224,13 +223,13 @@ def _discard(endpoint: Record, part: str, world: World) -> None:
     id_ = jobs.task_id(endpoint, part)
     world.compute.discard(id_)
     world.identities.revoke(id_)
-    routes(world.compute).retire(id_)
+    world.routes.retire(id_)
     shutil.rmtree(serving.stage(endpoint, part, world), ignore_errors=True)
 
 
 def _delete(endpoint: Record, world: World) -> Record | None:
     """Stop everything; the record goes with the last task."""
-    routes(world.compute).drop(endpoint.arn)
+    world.routes.drop(endpoint.arn)
     known = fleet.states(endpoint)
     parts = {*(fleet.part(key, state) for key, state in known.items()), *endpoint.private.get("retiring", {})}
     ended = [_ended(endpoint, part, _DRAIN, world) for part in parts]

@@ -27,6 +27,9 @@ ProcessingJob = service.resource(
         "ProcessingInputs[].DatasetDefinition": "there is no Athena or Redshift yet; give an S3Input",
         "ProcessingOutputConfig.Outputs[].FeatureStoreOutput": "there is no feature store yet; give an S3Output",
         "ExperimentConfig": "there are no experiments yet",
+        "ProcessingResources.ClusterConfig.InstancePreferences": "give InstanceType and InstanceCount",
+        "ProcessingResources.ClusterConfig.SelectedInstanceType": "give InstanceType",
+        "ProcessingResources.ClusterConfig.SelectedInstanceCount": "give InstanceCount",
     },
     recorded=(
         "ProcessingOutputConfig.KmsKeyId",
@@ -52,12 +55,14 @@ def check(call: Call, job: Record) -> Record:
     outputs = [_output(given) for given in output.get("Outputs", ())]
     _unique("InputName", [given["InputName"] for given in inputs])
     _unique("OutputName", [given["OutputName"] for given in outputs])
-    _unique("LocalPath of inputs", [given["S3Input"]["LocalPath"] for given in inputs if not given["AppManaged"]])
-    return job.having(
-        ProcessingInputs=inputs or None,
+    places = [given["S3Input"]["LocalPath"] for given in inputs if not given["AppManaged"]]
+    _unique("LocalPath of inputs", [str(PurePosixPath(place)) for place in places])
+    described = job.having(
+        ProcessingInputs=inputs,
         ProcessingOutputConfig={**output, "Outputs": outputs} if output else None,
         StoppingCondition={"MaxRuntimeInSeconds": 86400, **job.get("StoppingCondition", {})},
     )
+    return jobs.tidy(described)
 
 
 def _input(given: Body) -> Body:
@@ -72,6 +77,7 @@ def _input(given: Body) -> Body:
         raise validation(f"S3CompressionType Gzip (input {name}) requires S3InputMode Pipe.")
     if not managed:
         _local(source.get("LocalPath"), f"input {name}")
+        channels.check(source["S3Uri"])
     defaults = {"S3InputMode": "File", "S3DataDistributionType": "FullyReplicated", "S3CompressionType": "None"}
     return {**given, "AppManaged": managed, "S3Input": {**defaults, **source}}
 

@@ -1,5 +1,8 @@
 """Search: the records of a kind, filtered by what their Describe shows."""
 
+import hashlib
+import math
+import operator
 import re
 from collections.abc import Callable, Iterator, Mapping
 from datetime import UTC, datetime
@@ -7,11 +10,16 @@ from typing import Any
 
 from sagebrush.kernel.base.errors import validation
 from sagebrush.kernel.grammar.call import Call, Result
+from sagebrush.kernel.grammar.listing import invalid_token
 from sagebrush.kernel.grammar.resource import Resource
 from sagebrush.kernel.state.record import Body, Query, Record
 from sagebrush.services.sagemaker.service import service
 
+_KINDS = ("TrainingJob", "Endpoint")
+"""The kinds that Search shows as Describe does."""
+
 _PAGE = 500
+_HYPERPARAMETERS = "HyperParameters."
 
 
 @service.operation
@@ -22,30 +30,39 @@ def search(call: Call) -> Result:
     SortOrder (default Descending) and paging.
     """
     params = call.params
-    resource = service.resources.get(params["Resource"])
-    if resource is None:
+    if params["Resource"] not in _KINDS:
         raise validation(f"Resource {params['Resource']} is not supported by this platform yet.")
-    if "CrossAccountFilterOption" in params and params["CrossAccountFilterOption"] != "SameAccount":
+    if params.get("CrossAccountFilterOption", "SameAccount") != "SameAccount":
         raise validation("CrossAccountFilterOption is not supported by this platform: there is one account.")
     if "VisibilityConditions" in params:
         raise validation("VisibilityConditions is not supported by this platform.")
+    resource = service.resources[params["Resource"]]
     expression = params.get("SearchExpression", {})
+    start = _start(params)
     found = [document for document in _documents(call, resource) if _matches(expression, document)]
     sort = params.get("SortBy", "LastModifiedTime")
     found.sort(key=lambda document: _order(_member(document, sort)), reverse=params.get("SortOrder") != "Ascending")
-    start = _start(params.get("NextToken"))
     end = start + params.get("MaxResults", 10)
     return {
         "Results": [{resource.kind: document} for document in found[start:end]],
-        "NextToken": str(end) if end < len(found) else None,
+        "NextToken": f"{_asked(params)}-{end}" if end < len(found) else None,
         "TotalHits": {"Value": len(found), "Relation": "EqualTo"},
     }
 
 
-def _start(token: str | None) -> int:
-    if token is not None and re.fullmatch(r"\d{1,18}", token, re.ASCII) is None:
-        raise validation("Invalid NextToken.")
-    return int(token or 0)
+def _asked(params: Mapping[str, Any]) -> str:
+    """Return what tells one search from another, so that a token is of use to its own alone."""
+    asked = [params.get(name) for name in ("Resource", "SearchExpression", "SortBy", "SortOrder")]
+    return hashlib.sha256(repr(asked).encode("utf-8", "replace")).hexdigest()[:16]
+
+
+def _start(params: Mapping[str, Any]) -> int:
+    if "NextToken" not in params:
+        return 0
+    match = re.fullmatch(r"([0-9a-f]{16})-([0-9]{1,18})", params["NextToken"])
+    if match is None or match[1] != _asked(params):
+        raise invalid_token()
+    return int(match[2])
 
 
 def _documents(call: Call, resource: Resource) -> Iterator[Body]:
@@ -82,33 +99,57 @@ def _nested(nested: Mapping[str, Any], document: Body) -> bool:
     return any(all(_passes(test, element) for test in filters) for element in elements)
 
 
-def _passes(test: Mapping[str, Any], document: Body) -> bool:
-    operator = test.get("Operator", "Equals")
-    value = _member(document, test["Name"])
-    if operator in ("Exists", "NotExists"):
-        return (value is not None) is (operator == "Exists")
-    if "Value" not in test:
-        raise validation(f"Operator {operator} requires a Value.")
-    wanted: str = test["Value"]
-    if value is None:
-        return bool(operator == "NotEquals")
-    if operator in _ORDERED:
-        return _ORDERED[operator](_order(value), _order(_like(wanted, value)))
-    return _TEXTUAL[operator](_text(value), wanted)
-
-
-_ORDERED: Mapping[str, Callable[[Any, Any], bool]] = {
-    "GreaterThan": lambda value, wanted: value > wanted,
-    "GreaterThanOrEqualTo": lambda value, wanted: value >= wanted,
-    "LessThan": lambda value, wanted: value < wanted,
-    "LessThanOrEqualTo": lambda value, wanted: value <= wanted,
+_COMPARED: Mapping[str, Callable[[Any, Any], bool]] = {
+    "Equals": operator.eq,
+    "NotEquals": operator.ne,
+    "GreaterThan": operator.gt,
+    "GreaterThanOrEqualTo": operator.ge,
+    "LessThan": operator.lt,
+    "LessThanOrEqualTo": operator.le,
 }
 _TEXTUAL: Mapping[str, Callable[[str, str], bool]] = {
-    "Equals": lambda value, wanted: value == wanted,
-    "NotEquals": lambda value, wanted: value != wanted,
     "Contains": lambda value, wanted: wanted.lower() in value.lower(),
-    "In": lambda value, wanted: value in wanted.split(","),
+    "In": lambda value, wanted: value in [word.strip() for word in wanted.split(",")],
 }
+
+
+def _passes(test: Mapping[str, Any], document: Body) -> bool:
+    name, how = test["Name"], test.get("Operator", "Equals")
+    value = _member(document, name)
+    if how in ("Exists", "NotExists"):
+        return (value is not None) is (how == "Exists")
+    if "Value" not in test:
+        raise validation(f"Operator {how} requires a Value.")
+    wanted: str = test["Value"]
+    if value is None:
+        return bool(how == "NotEquals")
+    if how in _TEXTUAL:
+        return _TEXTUAL[how](_text(value), wanted)
+    one, other = _hyperparameters(value, wanted) if name.startswith(_HYPERPARAMETERS) else _alike(value, wanted)
+    if isinstance(one, str) and how not in ("Equals", "NotEquals"):
+        if name.startswith(_HYPERPARAMETERS):
+            return False
+        raise validation(f"Operator {how} is not supported for the text property {name}.")
+    return _COMPARED[how](one, other)
+
+
+def _alike(value: Any, wanted: str) -> tuple[Any, Any]:
+    """Return a member's value and the wanted one, as numbers where the value is a number or a time."""
+    if isinstance(value, bool) or not isinstance(value, int | float):
+        return _text(value), wanted
+    number = _number(wanted)
+    return value, _epoch(wanted) if number is None else number
+
+
+def _hyperparameters(value: str, wanted: str) -> tuple[Any, Any]:
+    """Return a hyperparameter and the wanted value, as numbers where both are; whole ones where the wanted one is.
+
+    Source: Filter in the Amazon SageMaker API Reference.
+    """
+    one, other = _number(value), _number(wanted)
+    if one is None or other is None:
+        return value, wanted
+    return (int(one), int(other)) if re.fullmatch(r"\s*[-+]?\d+\s*", wanted) else (one, other)
 
 
 def _member(document: Any, name: str) -> Any:
@@ -131,14 +172,12 @@ def _text(value: Any) -> str:
     return str(value).lower() if isinstance(value, bool) else str(value)
 
 
-def _like(wanted: str, value: Any) -> Any:
-    """Read the wanted text as a number or a time where the value is one."""
-    if not isinstance(value, int | float):
-        return wanted
+def _number(text: str) -> float | None:
     try:
-        return float(wanted)
+        value = float(text)
     except ValueError:
-        return _epoch(wanted)
+        return None
+    return value if math.isfinite(value) else None
 
 
 def _epoch(text: str) -> float:

@@ -1,14 +1,16 @@
 """Training jobs: what is asked for. How it is carried out stands in `training_run`."""
 
 import re
-from typing import Any
+from collections.abc import Iterable
+from pathlib import PurePosixPath
 
 from sagebrush.kernel.base.errors import validation
 from sagebrush.kernel.grammar.call import Call, Result
 from sagebrush.kernel.state.record import Body, Record
-from sagebrush.services.sagemaker import channels, jobs
+from sagebrush.services.sagemaker import channels, checkpoints, jobs
 from sagebrush.services.sagemaker.instances import check_instance
 from sagebrush.services.sagemaker.service import in_use, missing, service
+from sagebrush.services.sagemaker.transitions import entered
 
 TrainingJob = service.resource(
     "TrainingJob",
@@ -28,12 +30,16 @@ TrainingJob = service.resource(
         "ResourceConfig.KeepAlivePeriodInSeconds": "there are no warm pools yet",
         "ResourceConfig.TrainingPlanArn": "there are no training plans",
         "ResourceConfig.InstancePlacementConfig": "there is one machine",
+        "ResourceConfig.InstancePreferences": "give InstanceType and InstanceCount",
+        "ResourceConfig.SelectedInstanceType": "give InstanceType",
+        "ResourceConfig.SelectedInstanceCount": "give InstanceCount",
         "InputDataConfig[].DataSource.FileSystemDataSource": "put the data in S3",
         "InputDataConfig[].DataSource.DatasetSource": "put the data in S3",
         "InputDataConfig[].ShuffleConfig": "it needs Pipe mode",
         "InputDataConfig[].DataSource.S3DataSource.HubAccessConfig": "there is no hub",
         "InputDataConfig[].DataSource.S3DataSource.ModelAccessConfig": "there are no gated models",
         "InputDataConfig[].DataSource.S3DataSource.InstanceGroupNames": "give InstanceType and InstanceCount",
+        "InputDataConfig[].DataSource.S3DataSource.AttributeNames": "they belong to an AugmentedManifestFile",
         "DebugRuleConfigurations": "there are no debugger rules yet",
         "ProfilerRuleConfigurations": "there are no profiler rules yet",
         "TensorBoardOutputConfig": "write to /opt/ml/output/data instead",
@@ -61,6 +67,11 @@ TrainingJob = service.resource(
 )
 
 
+_DAY = 86400
+_OWN = tuple(PurePosixPath("/opt/ml", name) for name in ("input", "model", "output", "code"))
+"""What of a training container has another use than checkpoints."""
+
+
 @TrainingJob.on_create
 def check(call: Call, job: Record) -> Record:
     """Refuse what botocore's shapes cannot express, and fill in what Describe shows of members left out."""
@@ -68,32 +79,36 @@ def check(call: Call, job: Record) -> Record:
     algorithm: Body = job.get("AlgorithmSpecification", {})
     if "TrainingImage" not in algorithm:
         raise validation("You must specify either TrainingImage or AlgorithmName in AlgorithmSpecification.")
-    if "ResourceConfig" not in job or "StoppingCondition" not in job or "OutputDataConfig" not in job:
-        raise validation("ResourceConfig, StoppingCondition and OutputDataConfig are required for a training job.")
+    for member in ("ResourceConfig", "StoppingCondition"):
+        if member not in job:
+            raise validation(f"{member} is required for a training job.")
     _metrics(algorithm.get("MetricDefinitions", ()))
-    _channels(job, algorithm["TrainingInputMode"])
-    _stopping(job)
+    _channels(job.get("InputDataConfig", ()), algorithm["TrainingInputMode"])
+    stopping: Body = {"MaxRuntimeInSeconds": _DAY, **job["StoppingCondition"]}
+    _spot(stopping, spot=job.get("EnableManagedSpotTraining", False))
+    _resources(job["ResourceConfig"])
+    _checkpoints(job.get("CheckpointConfig"))
     channels.check(job["OutputDataConfig"]["S3OutputPath"])
-    resources: Body = job["ResourceConfig"]
-    jobs.instance_count(resources)
-    check_instance(resources.get("InstanceType"), "ResourceConfig.InstanceType")
-    transition = {
-        "Status": "Starting",
-        "StartTime": job.created,
-        "StatusMessage": "Preparing the instances for training",
-    }
-    return job.having(
-        SecondaryStatus="Starting",
-        SecondaryStatusTransitions=[transition],
+    described = job.having(
+        AlgorithmSpecification={"EnableSageMakerMetricsTimeSeries": False, **algorithm},
+        InputDataConfig=[_described(channel) for channel in job.get("InputDataConfig", ())],
         OutputDataConfig={"KmsKeyId": "", "CompressionType": "GZIP", **job["OutputDataConfig"]},
-        StoppingCondition={"MaxRuntimeInSeconds": 86400, **job["StoppingCondition"]},
+        StoppingCondition=stopping,
         EnableNetworkIsolation=job.get("EnableNetworkIsolation", False),
         EnableInterContainerTrafficEncryption=job.get("EnableInterContainerTrafficEncryption", False),
         EnableManagedSpotTraining=job.get("EnableManagedSpotTraining", False),
+        ProfilingStatus="Disabled",
     )
+    return entered(jobs.tidy(described), "Starting", job.created)
 
 
-def _metrics(definitions: Any) -> None:
+def _described(channel: Body) -> Body:
+    source: Body = {"S3DataDistributionType": "FullyReplicated", **channel["DataSource"]["S3DataSource"]}
+    defaults = {"CompressionType": "None", "RecordWrapperType": "None"}
+    return {**defaults, **channel, "DataSource": {"S3DataSource": source}}
+
+
+def _metrics(definitions: Iterable[Body]) -> None:
     for definition in definitions:
         try:
             groups = re.compile(definition["Regex"]).groups
@@ -103,17 +118,18 @@ def _metrics(definitions: Any) -> None:
             raise validation(f"The regex of metric {definition['Name']} must have a group that captures the value.")
 
 
-def _channels(job: Record, mode: str) -> None:
-    names = [channel["ChannelName"] for channel in job.get("InputDataConfig", ())]
+def _channels(given: Iterable[Body], mode: str) -> None:
+    names = [channel["ChannelName"] for channel in given]
     if len(names) != len(set(names)):
         raise validation("Channel names must be unique within InputDataConfig.")
-    for channel in job.get("InputDataConfig", ()):
+    for channel in given:
         where = f"channel {channel['ChannelName']}"
         if channel["ChannelName"] in (".", ".."):
             raise validation(f"ChannelName {channel['ChannelName']} does not name a folder of its own.")
         source = channel["DataSource"].get("S3DataSource")
         if source is None:
             raise validation(f"DataSource of {where} must have an S3DataSource.")
+        channels.check(source["S3Uri"])
         wanted = channel.get("InputMode", mode)
         if wanted == "Pipe":
             raise validation(f"InputMode Pipe ({where}) is not supported by this platform yet.")
@@ -127,20 +143,38 @@ def _channels(job: Record, mode: str) -> None:
             raise validation(f"RecordWrapperType RecordIO ({where}) requires InputMode Pipe.")
 
 
-def _stopping(job: Record) -> None:
-    stopping: Body = job["StoppingCondition"]
-    spot = job.get("EnableManagedSpotTraining", False)
+def _resources(resources: Body) -> None:
+    if not resources.get("InstanceCount"):
+        raise validation("ResourceConfig.InstanceCount must be at least 1.")
+    jobs.instance_count(resources)
+    check_instance(resources.get("InstanceType"), "ResourceConfig.InstanceType")
+
+
+def _spot(stopping: Body, *, spot: bool) -> None:
     wait = stopping.get("MaxWaitTimeInSeconds")
     if wait is not None and not spot:
         raise validation("MaxWaitTimeInSeconds can only be given when EnableManagedSpotTraining is true.")
-    if spot and (wait is None or wait < stopping.get("MaxRuntimeInSeconds", 86400)):
+    if spot and (wait is None or wait < stopping["MaxRuntimeInSeconds"]):
         raise validation(
             "MaxWaitTimeInSeconds must be given, and be no less than MaxRuntimeInSeconds, when"
             " EnableManagedSpotTraining is true."
         )
 
 
+def _checkpoints(config: Body | None) -> None:
+    if config is None:
+        return
+    channels.check(config["S3Uri"])
+    path = PurePosixPath(config.get("LocalPath", checkpoints.LOCAL))
+    taken = any(path.is_relative_to(own) or own.is_relative_to(path) for own in _OWN)
+    if not path.is_absolute() or ".." in path.parts or taken:
+        raise validation(
+            f"LocalPath {path} of CheckpointConfig must be an absolute path that neither lies in nor holds"
+            f" {', '.join(map(str, _OWN))}."
+        )
+
+
 @service.operation
 def stop_training_job(call: Call) -> Result:
     """Have the job stop: SIGTERM, 120 seconds of grace, SIGKILL; what lies in /opt/ml/model is kept."""
-    return jobs.stop(TrainingJob, call, "training")
+    return jobs.stop(TrainingJob, call, "training", lambda job: entered(job, "Stopping", call.now))

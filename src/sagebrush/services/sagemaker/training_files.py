@@ -1,30 +1,26 @@
 """What a training container finds below /opt/ml, in its environment and as its command."""
 
 from collections.abc import Iterator
-from pathlib import Path
 from typing import Any
 
 import orjson
 
-from sagebrush.kernel.base.errors import AwsError
+from sagebrush.kernel.base import files
 from sagebrush.kernel.compute.base import Link, Pack, TaskSpec, Unpack
 from sagebrush.kernel.compute.limits import limits_of
 from sagebrush.kernel.grammar.call import Client, World
 from sagebrush.kernel.state.record import Body, Record
-from sagebrush.services.sagemaker import channels, jobs
+from sagebrush.services.sagemaker import channels, checkpoints, jobs
 
-HOST = "algo-1"
 LOG_GROUP = "/aws/sagemaker/TrainingJobs"
+MODEL, OUTPUT = "model.tar.gz", "output.tar.gz"
+_SOURCE = "input/sourcedir.tar.gz"
+_GROUP = "homogeneousCluster"
 _CONFIGS = {
     "CheckpointConfig": "checkpointconfig.json",
     "DebugHookConfig": "debughookconfig.json",
     "ProfilerConfig": "profilerconfig.json",
 }
-
-
-def stream(job: Record) -> str:
-    """Return the name of the job's log stream."""
-    return f"{job.name}/{HOST}-{int(job.created)}"
 
 
 def lay_out(job: Record, world: World, s3: Client) -> list[Link]:
@@ -34,30 +30,17 @@ def lay_out(job: Record, world: World, s3: Client) -> list[Link]:
     """
     stage = jobs.stage(job, world)
     for name, content in _config(job):
-        _write(stage / "input/config" / name, content)
-    (stage / "input/data").mkdir(parents=True, exist_ok=True)
+        files.write(stage / "input/config" / name, orjson.dumps(content), 0o644)
     links = [Link(stage / "input", "input")]
     for channel in job.get("InputDataConfig", ()):
-        source = channel["DataSource"]["S3DataSource"]
-        name = channel["ChannelName"]
-        staged = channels.stage(s3, source["S3Uri"], source["S3DataType"], stage / "data" / name)
-        (stage / "input/data" / name).mkdir(exist_ok=True)
-        read_only = staged.read_only or _mode(job, channel) == "FastFile"
-        links.append(Link(staged.directory, f"input/data/{name}", read_only=read_only))
+        source, place = channel["DataSource"]["S3DataSource"], f"input/data/{channel['ChannelName']}"
+        private = False if _mode(job, channel) == "FastFile" else None
+        staged = channels.stage(s3, source["S3Uri"], source["S3DataType"], stage / place, private=private)
+        if staged.read_only:
+            links.append(Link(staged.directory, place, read_only=True))
     if code := _submitted(job):
-        target = stage / "sourcedir.tar.gz"
-        target.unlink(missing_ok=True)
-        try:
-            channels.copy(s3, *channels.split(code), target)
-        except AwsError as error:
-            raise channels.DataError(f"Data download failed:{error.code} ({error.status}): {code}") from error
-        links.append(Link(target, "input/sourcedir.tar.gz", read_only=True))
-    if checkpoints := job.get("CheckpointConfig"):
-        directory = stage / "checkpoints"
-        bucket, prefix = channels.split(checkpoints["S3Uri"])
-        channels.restore(s3, f"s3://{bucket}/{prefix.rstrip('/')}/", directory)
-        links.append(Link(directory, checkpoints.get("LocalPath", "/opt/ml/checkpoints")))
-    return links
+        channels.obtain(s3, code, stage / _SOURCE)
+    return links + checkpoints.fetch(job, stage, s3)
 
 
 def _mode(job: Record, channel: Body) -> str:
@@ -73,18 +56,17 @@ def _submitted(job: Record) -> str | None:
 
 def _config(job: Record) -> Iterator[tuple[str, Any]]:
     kind = job["ResourceConfig"]["InstanceType"]
-    group = "homogeneousCluster"
     yield "hyperparameters.json", job.get("HyperParameters", {})
     yield "inputdataconfig.json", {c["ChannelName"]: _channel(job, c) for c in job.get("InputDataConfig", ())}
     yield (
         "resourceconfig.json",
         {
-            "current_host": HOST,
+            "current_host": jobs.HOST,
             "current_instance_type": kind,
-            "current_group_name": group,
-            "hosts": [HOST],
-            "instance_groups": [{"instance_group_name": group, "instance_type": kind, "hosts": [HOST]}],
-            "network_interface_name": "lo",
+            "current_group_name": _GROUP,
+            "hosts": [jobs.HOST],
+            "instance_groups": [{"instance_group_name": _GROUP, "instance_type": kind, "hosts": [jobs.HOST]}],
+            "network_interface_name": jobs.INTERFACE,
         },
     )
     for member, name in _CONFIGS.items():
@@ -97,32 +79,23 @@ def _channel(job: Record, channel: Body) -> Body:
     described = {
         "ContentType": channel.get("ContentType"),
         "TrainingInputMode": _mode(job, channel),
-        "S3DistributionType": source.get("S3DataDistributionType", "FullyReplicated"),
-        "RecordWrapperType": channel.get("RecordWrapperType", "None"),
+        "S3DistributionType": source["S3DataDistributionType"],
+        "RecordWrapperType": channel["RecordWrapperType"],
     }
     return {name: value for name, value in described.items() if value is not None}
-
-
-def _write(path: Path, content: Any) -> None:
-    path.parent.mkdir(parents=True, exist_ok=True)
-    path.write_bytes(orjson.dumps(content))
 
 
 def spec(job: Record, world: World, image: str, links: list[Link]) -> TaskSpec:
     """Return the task that trains: SageMaker's container contract for this job."""
     stage = jobs.stage(job, world)
     algorithm: Body = job["AlgorithmSpecification"]
-    arguments = tuple(algorithm.get("ContainerArguments", ()))
     network = not job["EnableNetworkIsolation"]
-    unpack = (Unpack("input/sourcedir.tar.gz", "code"),) if _submitted(job) else ()
-    compressed = job["OutputDataConfig"]["CompressionType"] == "GZIP"
-    model = (Pack("model", stage / "model.tar.gz"),) if compressed else ()
-    data = (Pack("output/data", stage / "output.tar.gz"),) if compressed else ()
+    pack = (Pack("model", stage / MODEL), Pack("output/data", stage / OUTPUT))
     return TaskSpec(
         id=jobs.task_id(job),
         owner=job.arn,
         image=image,
-        command=(*algorithm.get("ContainerEntrypoint", ("train",)), *arguments),
+        command=(*algorithm.get("ContainerEntrypoint", ("train",)), *algorithm.get("ContainerArguments", ())),
         environment={
             **jobs.common_environment(world, job, job["RoleArn"], network=network),
             "TRAINING_JOB_NAME": job.name,
@@ -130,11 +103,11 @@ def spec(job: Record, world: World, image: str, links: list[Link]) -> TaskSpec:
             **job.get("Environment", {}),
         },
         links=(*links, *jobs.common_links(world, network=network)),
-        unpack=unpack,
-        pack=(*model, *data),
+        unpack=(Unpack(_SOURCE, "code"),) if _submitted(job) else (),
+        pack=pack if job["OutputDataConfig"]["CompressionType"] == "GZIP" else (),
         folders=("code", "model", "output/data", "output/intermediate"),
         network=network,
         limits=limits_of(job["ResourceConfig"]["InstanceType"]),
         log_group=LOG_GROUP,
-        log_stream=stream(job),
+        log_stream=jobs.stream(job),
     )

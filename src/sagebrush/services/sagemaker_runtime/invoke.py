@@ -4,24 +4,25 @@ import asyncio
 import random
 from collections.abc import Sequence
 from time import perf_counter
-from weakref import WeakKeyDictionary
 
 from sagebrush.kernel.base.errors import AwsError
 from sagebrush.kernel.compute import http
-from sagebrush.kernel.compute.base import Compute
-from sagebrush.kernel.compute.routes import Backend, Branch, Route, Share, routes
+from sagebrush.kernel.compute.routes import Backend, Branch, Route, Share
 from sagebrush.kernel.grammar.call import Call, Result, World
+from sagebrush.kernel.signals.tally import Source
 from sagebrush.kernel.state.record import Record
 from sagebrush.services.sagemaker_runtime import faults
 from sagebrush.services.sagemaker_runtime.faults import Target
 from sagebrush.services.sagemaker_runtime.service import service
-from sagebrush.services.sagemaker_runtime.tally import Tally, outcome
 
 LIMIT = 6 * 2**20
 """The most bytes of a request's and of a response's body."""
 
 TIME_LIMIT = 60.0
 """Seconds that a container has for an answer."""
+
+NAMESPACE = "AWS/SageMaker"
+UNITS = {"ModelLatency": "Microseconds", "OverheadLatency": "Microseconds"}
 
 _KIND = "sagemaker:Endpoint"
 _SERVING = ("InService", "Updating", "SystemUpdating", "RollingBack")
@@ -41,22 +42,6 @@ _REFUSED = {
 }
 
 
-class Plane:
-    """What calls share: the connections to containers, and the metrics that are not written yet."""
-
-    def __init__(self) -> None:
-        self.client = http.Client()
-        self.tally = Tally()
-
-
-_planes: WeakKeyDictionary[Compute, Plane] = WeakKeyDictionary()
-
-
-def plane(compute: Compute) -> Plane:
-    """Return what the calls to one compute's tasks share."""
-    return _planes.get(compute) or _planes.setdefault(compute, Plane())
-
-
 @service.operation
 async def invoke_endpoint(call: Call) -> Result:
     """Send the body to a container of the endpoint and return its answer.
@@ -72,19 +57,18 @@ async def invoke_endpoint(call: Call) -> Result:
         if member in params:
             raise faults.invalid(f"{member} is not supported by endpoint {target.name}: {reason}.")
     body = await _body(call)
-    route = routes(call.world.compute).get(target.arn) or await _looked_up(call.world, target)
+    route = call.world.routes.get(target.arn) or await _looked_up(call.world, target)
     branch = _branch(route, params.get("TargetVariant"), target)
     headers = [(header, params[member]) for member, header in _FORWARDED.items() if member in params]
-    shared = plane(call.world.compute)
     asked = perf_counter()
     status = 0
     try:
-        answer = await _ask(shared.client, branch, headers, body, target)
+        answer = await _ask(call.world.containers, branch, headers, body, target)
         status = answer.status
     finally:
         now = perf_counter()
         metrics = outcome(status, len(branch.backends), now - asked, now - begun)
-        shared.tally.add(call.world, target, branch.share.variant, metrics)
+        call.world.tally.add(_source(target, branch.share.variant), metrics, UNITS)
     if not 200 <= status < 300:
         raise faults.model_error(target, status, answer.body.decode("utf-8", "replace"))
     return {
@@ -145,13 +129,36 @@ def _branch(route: Route, wanted: str | None, target: Target) -> Branch:
     return route.branches[-1]
 
 
+def _source(target: Target, variant: str) -> Source:
+    dimensions = (("EndpointName", target.name), ("VariantName", variant))
+    return Source(target.account, target.region, NAMESPACE, dimensions)
+
+
+def outcome(status: int, instances: int, model: float, total: float) -> dict[str, float]:
+    """Return the metrics of one call.
+
+    They follow from the container's status (0: no answer), how many instances the variant has, and the seconds spent
+    in the container and in all. Source: "SageMaker endpoint invocation metrics" in the Amazon SageMaker Developer
+    Guide; latencies are microseconds.
+    """
+    return {
+        "Invocations": 1.0,
+        "InvocationsPerInstance": 1.0 / max(instances, 1),
+        "Invocation4XXErrors": float(400 <= status < 500),
+        "Invocation5XXErrors": float(status >= 500),
+        "InvocationModelErrors": float(not 200 <= status < 300),
+        "ModelLatency": float(round(model * 1e6)),
+        "OverheadLatency": float(round((total - model) * 1e6)),
+    }
+
+
 async def _looked_up(world: World, target: Target) -> Route:
     """Return the route as the endpoint's record has it: at the first call after a start. Raises ValidationError."""
     return await asyncio.get_running_loop().run_in_executor(world.pool, _read, world, target)
 
 
 def _read(world: World, target: Target) -> Route:
-    table = routes(world.compute)
+    table = world.routes
     endpoint = _serving(world, target)
     shares = [Share(**{**share, "tasks": tuple(share["tasks"])}) for share in endpoint.private["shares"]]
     route = table.offer(endpoint.arn, shares, world.compute)

@@ -1,0 +1,57 @@
+"""From files that a container left, or is writing, to S3 under a prefix. No link of the container's is followed."""
+
+import json
+from pathlib import Path
+
+from sagebrush.kernel.base import files
+from sagebrush.kernel.base.errors import AwsError
+from sagebrush.kernel.compute import outputs
+from sagebrush.kernel.grammar.call import Client
+from sagebrush.services.sagemaker import channels
+
+
+def put(s3: Client, folder: Path, path: str, uri: str) -> None:
+    """Put a file below a container's folder at an S3 URI, without holding it in memory. Raises OSError, AwsError."""
+    with outputs.open_file(folder, path) as source:
+        channels.upload(s3, Path(f"/proc/self/fd/{source.fileno()}"), uri)
+
+
+def mirror(s3: Client, folder: Path, below: str, uri: str, memory: Path, *, deletes: bool = False) -> None:
+    """Put the files of `folder`/`below` that are new or changed since the last time under an S3 prefix.
+
+    `memory` is the file that says what was put before; without it, all are put again, so that every step may be
+    repeated. `deletes` removes from S3 what was put and is gone. Raises DataError.
+    """
+    seen = remembered(memory)
+    held = stamps(folder, below)
+    prefix = uri.rstrip("/")
+    try:
+        for path in [path for path, stamp in held.items() if seen.get(path) != stamp]:
+            try:
+                put(s3, folder, f"{below}/{path}" if below else path, f"{prefix}/{path}")
+            except FileNotFoundError:  # the container has removed it meanwhile
+                del held[path]
+        for path in seen.keys() - held.keys() if deletes else ():
+            bucket, key = channels.split(f"{prefix}/{path}")
+            s3.delete_object(Bucket=bucket, Key=key)
+    except AwsError as error:
+        raise channels.DataError(f"Artifact upload failed:{error.code} ({error.status}): {error.message}") from error
+    except OSError as error:
+        raise channels.DataError(f"Artifact upload failed: {error.strerror}: {error.filename}") from error
+    if held != seen:
+        remember(memory, held)
+
+
+def stamps(folder: Path, below: str = "") -> dict[str, list[int]]:
+    """Return what tells a changed file from an unchanged one, by path: its size and its time of change."""
+    return {found.path: [found.size, found.changed] for found in outputs.files(folder, below)}
+
+
+def remember(memory: Path, held: dict[str, list[int]]) -> None:
+    """Note what S3 holds."""
+    files.write(memory, json.dumps(held).encode())
+
+
+def remembered(memory: Path) -> dict[str, list[int]]:
+    """Return what was noted last."""
+    return dict(json.loads(memory.read_bytes())) if memory.exists() else {}
