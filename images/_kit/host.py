@@ -52,6 +52,8 @@ def serve(load: Callable[[], App], workers: int | None = None) -> None:
     that dies later is replaced.
     """
     count = workers or int(os.environ.get("SAGEMAKER_MODEL_SERVER_WORKERS") or cpus())
+    for number in _STOPS:  # never called, but it shows in /proc that this process heeds them
+        signal.signal(number, lambda *_: None)
     signal.pthread_sigmask(signal.SIG_BLOCK, _AWAITED)
     listener = _bind()
     ready = mmap.mmap(-1, count)  # shared: a worker marks its place once it has loaded
@@ -97,8 +99,6 @@ def _work(load: Callable[[], App], listener: socket.socket, alive: int, mark: Ca
     """Be a worker: never returns."""
     code = 1
     try:
-        for number in _STOPS:  # only the supervisor heeds them; what user code starts has the default again
-            signal.signal(number, lambda *_: None)
         signal.pthread_sigmask(signal.SIG_UNBLOCK, _AWAITED)
         worker = _Worker(listener)
         Thread(target=worker.watch, args=(alive,), daemon=True).start()

@@ -188,7 +188,7 @@ class Jobs:
             self.seen[key] = until(look, f"the end of {name}")
         job = self.seen[key]
         assert job[member] == status, (job[member], job.get("FailureReason"), self.lines(name))
-        return job
+        return dict(job)
 
     def streams(self, name: str, group: str = TRAINING) -> list[str]:
         """Return the names of a job's log streams."""

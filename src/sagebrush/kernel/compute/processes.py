@@ -98,12 +98,13 @@ def _inside(sandbox: int) -> list[int]:
 
 
 def _handles_term(pid: int) -> bool:
+    """Tell whether a process catches SIGTERM, or blocks it, as one does that reads it from a signalfd(2)."""
     try:
         with open(f"/proc/{pid}/status", encoding="utf-8", errors="replace") as status:
-            caught = next((line.split()[1] for line in status if line.startswith("SigCgt:")), "0")
+            masks = [line.split()[1] for line in status if line.startswith(("SigCgt:", "SigBlk:"))]
     except (FileNotFoundError, ProcessLookupError):
         return False
-    return bool(int(caught, 16) & _TERM_BIT)
+    return any(int(mask, 16) & _TERM_BIT for mask in masks)
 
 
 def killed_for_memory(counts: str | None) -> bool:

@@ -107,7 +107,10 @@ class Router:
         if _is_s3_control(request, host):
             return _by_path([head("s3control")], request)
         request.bucket = bucket_at(host, self._hosts)
-        return _by_path([head("s3")], request)
+        # What nobody signed is refused, whoever it is for; but in the words of the service that it looks like.
+        signed = "authorization" in request.headers or "Signature=" in request.query or request.bucket
+        others = [] if signed else map(head, sorted(self._registered - {"s3"}))
+        return _by_path([*others, head("s3")], request)
 
 
 def credential_scope(request: Request) -> str:
@@ -134,7 +137,7 @@ def _by_path(candidates: Sequence[Head], request: Request) -> Route:
                 raise AwsError("InvalidURI", str(error)) from error
             if found and _is_meant(each.name, found[0].name, found[1], request):
                 return Route(each.name, found[0], found[1], next(p for p in each.protocols if p in _REST))
-    if candidates[0].name == "s3":
+    if candidates[-1].name == "s3":
         message = "The specified method is not allowed against this resource."
         raise AwsError("MethodNotAllowed", message, 405)
     raise AwsError("UnknownOperationException", f"There is no operation {request.method} {request.path[:200]}.", 404)

@@ -163,10 +163,12 @@ def _lay_out(
 
 @contextmanager
 def _explained(uri: str) -> Iterator[None]:
-    """Raise DataError, in AWS's words, for what keeps the data at `uri` from being laid out."""
+    """Raise DataError, in AWS's words, for what keeps the data at `uri` away, but for the platform's own trouble."""
     try:
         yield
     except AwsError as error:
+        if error.status >= 500:
+            raise
         raise DataError(f"Data download failed:{error.code} ({error.status}): {error.message} ({uri})") from error
     except OSError as error:
         raise DataError(f"Data download failed: {uri} cannot be laid out as files: {error.strerror}") from error

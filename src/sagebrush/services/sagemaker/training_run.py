@@ -125,7 +125,7 @@ def _upload(job: Record, world: World, root: Path) -> Record:
         return job.having(ModelArtifacts={"S3ModelArtifacts": f"{base}/model/"})
     for name in (training_files.MODEL, training_files.OUTPUT):
         if (stage / name).is_file():
-            channels.upload(s3, stage / name, f"{base}/{name}")
+            uploads.send(s3, stage / name, f"{base}/{name}")
     return job.having(ModelArtifacts={"S3ModelArtifacts": f"{base}/{training_files.MODEL}"})
 
 

@@ -1,6 +1,8 @@
 """From files that a container left, or is writing, to S3 under a prefix. No link of the container's is followed."""
 
 import json
+from collections.abc import Iterator
+from contextlib import contextmanager
 from pathlib import Path
 
 from sagebrush.kernel.base import files
@@ -10,10 +12,10 @@ from sagebrush.kernel.grammar.call import Client
 from sagebrush.services.sagemaker import channels
 
 
-def put(s3: Client, folder: Path, path: str, uri: str) -> None:
-    """Put a file below a container's folder at an S3 URI, without holding it in memory. Raises OSError, AwsError."""
-    with outputs.open_file(folder, path) as source:
-        channels.upload(s3, Path(f"/proc/self/fd/{source.fileno()}"), uri)
+def send(s3: Client, path: Path, uri: str) -> None:
+    """Put a file of the platform's own at an S3 URI. Raises DataError."""
+    with _explained():
+        channels.upload(s3, path, uri)
 
 
 def mirror(s3: Client, folder: Path, below: str, uri: str, memory: Path, *, deletes: bool = False) -> None:
@@ -25,21 +27,35 @@ def mirror(s3: Client, folder: Path, below: str, uri: str, memory: Path, *, dele
     seen = remembered(memory)
     held = stamps(folder, below)
     prefix = uri.rstrip("/")
-    try:
+    with _explained():
         for path in [path for path, stamp in held.items() if seen.get(path) != stamp]:
             try:
-                put(s3, folder, f"{below}/{path}" if below else path, f"{prefix}/{path}")
+                _put(s3, folder, f"{below}/{path}" if below else path, f"{prefix}/{path}")
             except FileNotFoundError:  # the container has removed it meanwhile
                 del held[path]
         for path in seen.keys() - held.keys() if deletes else ():
             bucket, key = channels.split(f"{prefix}/{path}")
             s3.delete_object(Bucket=bucket, Key=key)
+    if held != seen:
+        remember(memory, held)
+
+
+def _put(s3: Client, folder: Path, path: str, uri: str) -> None:
+    with outputs.open_file(folder, path) as source:
+        channels.upload(s3, Path(f"/proc/self/fd/{source.fileno()}"), uri)
+
+
+@contextmanager
+def _explained() -> Iterator[None]:
+    """Raise DataError, in AWS's words, for what keeps files from being stored, but for the platform's own trouble."""
+    try:
+        yield
     except AwsError as error:
+        if error.status >= 500:
+            raise
         raise channels.DataError(f"Artifact upload failed:{error.code} ({error.status}): {error.message}") from error
     except OSError as error:
         raise channels.DataError(f"Artifact upload failed: {error.strerror}: {error.filename}") from error
-    if held != seen:
-        remember(memory, held)
 
 
 def stamps(folder: Path, below: str = "") -> dict[str, list[int]]:
