@@ -90,7 +90,8 @@ class Platform:
             return self.clients[service]
         config = Config(retries={"max_attempts": 0}, parameter_validation=True).merge(overrides.pop("config", Config()))
         options = {"region_name": "us-east-1", "endpoint_url": self.endpoint, **self.keys, **overrides}
-        client = boto3.client(service, config=config, **options)
+        make: Any = boto3.client  # the stubs have an overload for each service, and the service is a variable here
+        client = make(service, config=config, **options)
         if usual:
             self.clients[service] = client
         return client

@@ -25,7 +25,7 @@ from sagebrush.kernel.base import files
 from sagebrush.kernel.base.clock import MovableClock
 from sagebrush.kernel.base.settings import Settings
 from sagebrush.kernel.compute.http import Client as ContainerClient
-from sagebrush.kernel.compute.images import Images
+from sagebrush.kernel.compute.images import Images, folders_of
 from sagebrush.kernel.compute.local import LocalCompute
 from sagebrush.kernel.compute.routes import Routes
 from sagebrush.kernel.compute.sandbox import choose
@@ -92,7 +92,7 @@ def opened(settings: Settings) -> Iterator[tuple[World, Services, DriveLoop]]:
         store = Records(state)
         logs = LogStore(signals, clock)
         metrics = MetricStore(signals, clock)
-        images = Images(settings.cache)
+        images = Images(settings.cache, folders_of(settings))
         bell = _Bell()
         compute = LocalCompute(settings.data / "tasks", images, choose(settings.backend), logs, bell.ring)
         stack.callback(compute.close)

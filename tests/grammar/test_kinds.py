@@ -5,6 +5,7 @@ import random
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
+from functools import partial
 from typing import Any
 
 import pytest
@@ -99,7 +100,7 @@ def stem(platform: Platform, kind: Resource) -> Iterator[str]:
     yield part
     if "Delete" in kind.verbs:
         for name in names(platform, kind, NameContains=part):
-            until(lambda name=name: _settled(platform, kind, name))
+            until(partial(_settled, platform, kind, name))
             call(platform, kind, "delete", **{kind.name_member: name})
 
 
@@ -172,7 +173,7 @@ def test_what_is_not_there_is_refused_in_the_kinds_own_words(platform: Platform,
         "Endpoint": 'Could not find endpoint "arn:aws:sagemaker:us-east-1:123456789012:endpoint/absent".',
     }
     for verb in {"describe", "delete"} & {verb.lower() for verb in kind.verbs}:
-        found = refusal(lambda verb=verb: call(platform, kind, verb, **{kind.name_member: "absent"}))
+        found = refusal(partial(call, platform, kind, verb, **{kind.name_member: "absent"}))
         assert found == ("ValidationException", words[kind.kind])
 
 
@@ -201,10 +202,10 @@ def test_a_page_token_belongs_to_its_query(make: Maker, platform: Platform, kind
         make(kind.kind, f"{letter}-{stem}")
     token = call(platform, kind, "list", NameContains=stem, MaxResults=1)["NextToken"]
     for params in ({"NameContains": "b"}, {"NameContains": stem, "SortBy": "Name"}):
-        code, _ = refusal(lambda params=params: call(platform, kind, "list", NextToken=token, **params))
+        code, _ = refusal(partial(call, platform, kind, "list", NextToken=token, **params))
         assert code == "ValidationException"
     for garbage in ("x", token[:-4], "!!!!", "e30="):
-        code, _ = refusal(lambda g=garbage: call(platform, kind, "list", NameContains=stem, NextToken=g))
+        code, _ = refusal(partial(call, platform, kind, "list", NameContains=stem, NextToken=garbage))
         assert code == "ValidationException"
 
 

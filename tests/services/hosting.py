@@ -28,7 +28,6 @@ from tests.services.hosting_image import image_folder
 
 from sagebrush import main
 from sagebrush.kernel.base.settings import Settings
-from sagebrush.kernel.compute import images
 from sagebrush.kernel.compute.local import LocalCompute
 from sagebrush.kernel.grammar.call import World
 
@@ -207,7 +206,6 @@ def running(data: Path, folder: Path) -> Iterator[Hosting]:
     """Run a platform over `data` in a thread of this process."""
     with ExitStack() as stack:
         patch = stack.enter_context(pytest.MonkeyPatch.context())
-        patch.setattr(images, "shipped", lambda: folder)
         worlds: list[World] = []
         servers: list[uvicorn.Server] = []
 
@@ -227,7 +225,7 @@ def running(data: Path, folder: Path) -> Iterator[Hosting]:
         patch.setattr(main, "opened", noted)
         patch.setattr(main, "_server", server)
         ready: Future[str] = Future()
-        settings = Settings(data=data, cache=folder.parent / "cache", port=0)
+        settings = Settings(data=data, cache=folder.parent / "cache", images=str(folder), port=0)
         thread = threading.Thread(target=_serve, args=(settings, ready, worlds))
         thread.start()
         try:

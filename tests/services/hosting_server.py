@@ -5,12 +5,10 @@ from pathlib import Path
 
 from sagebrush import main
 from sagebrush.kernel.base.settings import Settings
-from sagebrush.kernel.compute import images
 
 if __name__ == "__main__":
     data, folder = map(Path, sys.argv[1:])
-    images.shipped = lambda: folder
     main.run(
-        Settings(data=data, cache=folder.parent / "cache", port=0),
+        Settings(data=data, cache=folder.parent / "cache", images=str(folder), port=0),
         lambda address: print(f"ready {address.endpoint}", flush=True),
     )

@@ -137,7 +137,6 @@ WRONG: dict[str, tuple[dict[str, Any], str]] = {
     "no instance": (resources(InstanceCount=0), "InstanceCount must be at least 1"),
     "bad regex": (metric("loss: (["), "Invalid regex"),
     "huge regex": (metric("(a){99999999999}"), "Invalid regex"),
-    "deep regex": (metric("(" * 240 + ")" * 240), "Invalid regex"),
     "no group": (metric("loss: .*"), "must have a group"),
     "same channel": ({"InputDataConfig": [channel("a", URI), channel("a", URI)]}, "Channel names must be unique"),
     "channel ..": ({"InputDataConfig": [channel("..", URI)]}, "ChannelName .. does not name a folder"),
@@ -165,8 +164,8 @@ WRONG: dict[str, tuple[dict[str, Any], str]] = {
     "checkpoints over all": ({"CheckpointConfig": {"S3Uri": URI, "LocalPath": "/opt"}}, "LocalPath"),
     "checkpoints climb": ({"CheckpointConfig": {"S3Uri": URI, "LocalPath": "/tmp/../opt/ml/model"}}, "LocalPath"),
     "relative checkpoints": ({"CheckpointConfig": {"S3Uri": URI, "LocalPath": "checkpoints"}}, "LocalPath"),
-    "nul variable": ({"Environment": {"A": "b\0--bind\0/\0/host"}}, "NUL character"),
-    "nul argument": (algorithm(ContainerArguments=["a\0b"]), "NUL character"),
+    "nul variable": ({"Environment": {"A": "b\0--bind\0/\0/host"}}, "Environment.A must not contain the character NUL"),
+    "nul argument": (algorithm(ContainerArguments=["a\0b"]), "must not contain the character NUL"),
     "unknown role": ({"RoleArn": "arn:aws:iam::123456789012:role/nobody"}, "Could not assume role"),
     "bad role": ({"RoleArn": "nobody"}, "roleArn"),
     "bad name": ({"TrainingJobName": "-"}, "trainingJobName"),
@@ -179,17 +178,13 @@ def test_a_training_job_that_cannot_be_done_as_asked_is_refused_by_name(jobs: Jo
     asked, told = WRONG.get(case) or (REFUSED[case], case)
     before = jobs.sm.list_training_jobs(MaxResults=100)["TrainingJobSummaries"]
     with pytest.raises(ClientError) as error:
-        jobs.sm.create_training_job(**{**jobs.request("refused"), **asked} if None not in asked.values() else _without(jobs, asked))
+        jobs.sm.create_training_job(**jobs.request("refused", **asked))
     code, message = refusal(error)
     assert code == "ValidationException"
     assert told in message
     assert jobs.sm.list_training_jobs(MaxResults=100)["TrainingJobSummaries"] == before
     with pytest.raises(ClientError, match=r"Requested resource not found\."):
         jobs.training("refused")
-
-
-def _without(jobs: Jobs, asked: dict[str, Any]) -> dict[str, Any]:
-    return {name: value for name, value in jobs.request("refused").items() if name not in asked}
 
 
 def test_a_name_that_is_taken_is_refused_with_the_arn_of_its_job(jobs: Jobs) -> None:
@@ -272,7 +267,7 @@ PWRONG: dict[str, tuple[dict[str, Any], str]] = {
     "two instances": (pcluster(InstanceCount=2), "InstanceCount greater than 1"),
     "no cluster": ({"ProcessingResources": {}}, "ClusterConfig"),
     "eleven inputs": ({"ProcessingInputs": [{**pinput(), "InputName": str(n)} for n in range(11)]}, "processingInputs"),
-    "nul": ({"Environment": {"A": "b\0c"}}, "NUL character"),
+    "nul": ({"Environment": {"A": "b\0c"}}, "must not contain the character NUL"),
     "unknown role": ({"RoleArn": "arn:aws:iam::123456789012:role/nobody"}, "Could not assume role"),
 }  # fmt: skip
 

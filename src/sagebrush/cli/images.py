@@ -3,7 +3,7 @@
 import click
 
 from sagebrush.cli import options, progress
-from sagebrush.kernel.compute.images import BuildError, Image, Images, ManifestError
+from sagebrush.kernel.compute.images import BuildError, Image, Images, ManifestError, folders_of
 
 
 @click.group("images", help="List the images, or build their environments ahead.")
@@ -49,7 +49,8 @@ def build(images: Images, image: Image) -> None:
 
 
 def _images(data: str | None, cache: str | None) -> tuple[Images, list[Image]]:
-    images = Images(options.read(data=data, cache=cache).cache)
+    settings = options.read(data=data, cache=cache)
+    images = Images(settings.cache, folders_of(settings))
     try:
         return images, images.list()
     except ManifestError as error:

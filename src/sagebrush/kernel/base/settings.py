@@ -23,6 +23,7 @@ class Settings:
         default_factory=lambda: _home("XDG_CACHE_HOME", ".cache"),
         metadata={"help": "directory of what can be built again: images' Python environments"},
     )
+    images: str = field(default="", metadata={"help": "folder of further container images, an image.toml in each"})
     host: str = field(default="127.0.0.1", metadata={"help": "address to listen on"})
     port: int = field(default=4566, metadata={"help": "port of the API; 0 takes a free one"})
     door_port: int = field(default=0, metadata={"help": "port of the HTTPS proxy door; 0 takes a free one"})

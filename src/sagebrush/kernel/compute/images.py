@@ -18,6 +18,7 @@ from pathlib import Path
 from typing import Any
 
 import sagebrush
+from sagebrush.kernel.base.settings import Settings
 from sagebrush.kernel.compute.build import BuildError, Environment, Progress, build, interpreter, pip_itself
 from sagebrush.kernel.compute.pip_settings import PipSettings
 
@@ -55,6 +56,11 @@ class Image:
         return (*self.entry[words[0]], *words[1:]) if words and words[0] in self.entry else words
 
 
+def folders_of(settings: Settings) -> tuple[Path, ...]:
+    """Return the folders that a platform's images are in: those that come with it, and the user's own."""
+    return (shipped(), *([Path(settings.images)] if settings.images else []))
+
+
 def shipped() -> Path:
     """Return the folder of the images that come with this platform: in the package, or in its checkout."""
     package = Path(sagebrush.__file__).parent
@@ -63,7 +69,7 @@ def shipped() -> Path:
 
 
 class Images:
-    """The images of some folders, and their environments in `cache`."""
+    """The images of some folders, and their environments in `cache`; of one name, the last folder's counts."""
 
     def __init__(self, cache: Path, folders: Iterable[Path] = (), pip: PipSettings | None = None) -> None:
         self.folders = tuple(folders) or (shipped(),)
@@ -157,4 +163,4 @@ def _quiet(_text: str, _done: float) -> None:
     """Tell nobody."""
 
 
-__all__ = ["BuildError", "Image", "Images", "ManifestError", "manifest", "shipped"]
+__all__ = ["BuildError", "Image", "Images", "ManifestError", "folders_of", "manifest", "shipped"]

@@ -233,7 +233,7 @@ class LocalCompute:
                 loan = self._capacity.loans[place.id]
                 start.prepare(place, image, environment, self._backend, self._images.pip, loan.cores)
                 self._watch.follow(place.id, start.run(place))
-            except (OSError, ValueError, BuildError) as error:
+            except (OSError, BuildError) as error:
                 self._finish(place, "start", f"The sandbox could not be made: {error}")
 
     def _news(self, id: str) -> None:  # noqa: A002

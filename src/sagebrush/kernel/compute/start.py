@@ -40,13 +40,10 @@ def prepare(
     pip: PipSettings,
     cores: tuple[int, ...],
 ) -> None:
-    """Write all that the runner of a task needs. Safe to repeat until there is a runner. Raises OSError, ValueError."""
+    """Write all that the runner of a task needs. Safe to repeat until there is a runner. Raises OSError."""
     spec = place.spec
     sandbox.lay_out(place.folder, spec, environment)
     described = sandbox.options(place.folder, spec, image, environment, pip)
-    if any("\0" in word for word in described):  # it would end the word, and begin another option
-        message = "a path or a variable of the task holds a NUL character"
-        raise ValueError(message)
     if any("\0" in each for each in described):  # it separates options: a value must not pass for several
         raise OSError(errno.EINVAL, "a variable or a path holds the character NUL")
     files.write(place.folder / "options", "\0".join(described).encode() + b"\0")

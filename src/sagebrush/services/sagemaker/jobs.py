@@ -2,7 +2,7 @@
 
 import hashlib
 import shutil
-from collections.abc import Callable, Iterator
+from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
@@ -152,18 +152,5 @@ def instance_count(resources: dict[str, Any]) -> None:
 
 
 def tidy(job: Record) -> Record:
-    """Return the job without the empty lists and structures of its request, which AWS does not show either.
-
-    Refuses texts that no container can be given.
-    """
-    if any("\0" in text for text in _texts(job.body)):
-        raise validation("The request has a NUL character in it, which no path, argument or variable may hold.")
+    """Return the job without the empty lists and structures of its request, which AWS does not show either."""
     return job.having(**{name: None for name, value in job.body.items() if value in ([], {})})
-
-
-def _texts(value: Any) -> Iterator[str]:
-    if isinstance(value, str):
-        yield value
-    elif isinstance(value, dict | list):
-        for inner in (*value, *value.values()) if isinstance(value, dict) else value:
-            yield from _texts(inner)

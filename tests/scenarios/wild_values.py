@@ -1,0 +1,64 @@
+"""Hypothesis strategies out of botocore's shapes: wild values that are well-formed JSON, whatever they mean."""
+
+from collections.abc import Mapping
+from datetime import UTC, datetime
+from typing import Any
+
+from botocore.model import ListShape, MapShape, Shape, StringShape, StructureShape
+from hypothesis import strategies as st
+
+Known = Mapping[str, st.SearchStrategy[Any]]
+"""By the name of a member: what to take instead of anything."""
+
+_CHARACTERS = st.characters(exclude_categories=["Cs"])
+_ODD = st.sampled_from(["", ".", "..", "../..", "/", "\x00", "a\x00b", "a/../../b", "$(id)", "%s", "\ufeff", "‮", "𐐷", "a" * 300, "s3://", "s3://b", "arn:aws:x", "{", "\\", "\n"])
+_LONGEST = 64
+_DEEPEST = 4
+
+
+def value(shape: Shape, known: Known, name: str = "", depth: int = 0) -> st.SearchStrategy[Any]:
+    """Return what makes values of a shape's kind; within its bounds more often than not."""
+    if name in known:
+        return known[name]
+    if isinstance(shape, StructureShape):
+        return structure(shape, known, depth)
+    if isinstance(shape, ListShape):
+        return st.lists(value(shape.member, known, "", depth + 1), max_size=3)
+    if isinstance(shape, MapShape):
+        keys, values = value(shape.key, known, "", depth + 1), value(shape.value, known, "", depth + 1)
+        return st.dictionaries(keys, values, max_size=3)
+    return _scalar(shape)
+
+
+def structure(shape: StructureShape, known: Known, depth: int = 0) -> st.SearchStrategy[dict[str, Any]]:
+    """Return what makes structures: all required members, and some others."""
+    required = {name: value(shape.members[name], known, name, depth + 1) for name in shape.required_members}
+    others = sorted(set(shape.members) - set(required)) if depth < _DEEPEST else []
+    optional = {name: st.deferred(lambda name=name: value(shape.members[name], known, name, depth + 1)) for name in others}  # type: ignore[misc]
+    few = st.lists(st.sampled_from(others), unique=True, max_size=3) if others else st.just([])
+    return few.flatmap(lambda names: st.fixed_dictionaries({**required, **{name: optional[name] for name in names}}))
+
+
+def _scalar(shape: Shape) -> st.SearchStrategy[Any]:
+    kind = shape.type_name
+    low, high = shape.metadata.get("min"), shape.metadata.get("max")
+    if kind in {"string", "character"}:
+        return _text(shape, low, high)
+    if kind in {"integer", "long"}:
+        bound = 2**31 if kind == "integer" else 2**63
+        return st.integers(max(low or 0, -bound), min(high or bound - 1, bound - 1)) | st.integers(-bound, bound - 1)
+    if kind in {"float", "double"}:
+        return st.floats(allow_nan=False, allow_infinity=False)
+    if kind == "boolean":
+        return st.booleans()
+    if kind == "timestamp":
+        return st.datetimes(datetime(1970, 1, 1), datetime(9999, 1, 1), timezones=st.just(UTC))  # noqa: DTZ001
+    return st.binary(max_size=200)
+
+
+def _text(shape: Shape, low: Any, high: Any) -> st.SearchStrategy[str]:
+    if isinstance(shape, StringShape) and shape.enum:
+        return st.sampled_from(shape.enum)
+    least, most = min(int(low or 0), _LONGEST), min(int(high or _LONGEST), _LONGEST)
+    plain = st.text("abcXYZ019-", min_size=max(least, 1), max_size=max(most, 1))
+    return plain | plain | st.text(_CHARACTERS, min_size=least, max_size=max(least, most)) | _ODD
