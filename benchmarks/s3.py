@@ -10,29 +10,27 @@ What is measured, as medians over the rounds, in which the sides take turns:
 
 Each server is another, over a directory of its own on the same file system. The copy is
 `shutil.copyfile` of a file of the same size: the floor, with no client, no network, no checksums and no index.
-`moto_server` runs in an environment that `uv` makes and caches (`uvx --from 'moto[server,s3]'`).
+`moto_server` runs from an environment of its own, `.envs/moto` (made on the first run).
 """
 
 import argparse
 import json
 import os
 import shutil
-import socket
 import statistics
-import subprocess
 import sys
 import tempfile
 import time
-import urllib.error
-import urllib.request
-from collections.abc import Callable, Iterator
+from collections.abc import Callable
 from concurrent.futures import ProcessPoolExecutor, ThreadPoolExecutor
-from contextlib import ExitStack, contextmanager
+from contextlib import ExitStack
 from functools import cache
+from multiprocessing import get_context
 from pathlib import Path
 from typing import Any
 
 import boto3
+import harness
 from botocore.config import Config
 
 SMALL = 4096
@@ -62,11 +60,11 @@ class Copy:
         return {"put": rate, "get": rate}
 
 
-class Server:
+class Side:
     """An S3 behind an endpoint."""
 
-    def __init__(self, endpoint: str, keys: dict[str, str], big: bytes, clients: ProcessPoolExecutor) -> None:
-        self._where = (endpoint, tuple(keys.items()))
+    def __init__(self, server: harness.Server, big: bytes, clients: ProcessPoolExecutor) -> None:
+        self._where = (server.endpoint, (("aws_access_key_id", server.key), ("aws_secret_access_key", server.secret)))
         self._s3 = client(*self._where)
         self._s3.create_bucket(Bucket="bench")
         self._big = big
@@ -124,62 +122,17 @@ def timed(action: Callable[[], object]) -> float:
     return time.perf_counter() - start
 
 
-@contextmanager
-def sagebrush(folder: Path) -> Iterator[tuple[str, dict[str, str]]]:
-    """Run this platform; give its endpoint and root key."""
-    command = [sys.executable, "-m", "sagebrush.cli.main", "up", "--data", str(folder), "--port", "0"]
-    with subprocess.Popen(command, stdout=subprocess.PIPE, text=True) as process:
-        assert process.stdout is not None
-        endpoint = next((line.split()[1] for line in process.stdout if line.startswith("ready ")), "")
-        kept = json.loads((folder / "credentials.json").read_text())
-        try:
-            yield endpoint, {"aws_access_key_id": kept["AccessKeyId"], "aws_secret_access_key": kept["SecretAccessKey"]}
-        finally:
-            process.terminate()
-
-
-@contextmanager
-def moto(folder: Path) -> Iterator[tuple[str, dict[str, str]]]:
-    """Run moto_server; give its endpoint and any key."""
-    with socket.socket() as free:
-        free.bind(("127.0.0.1", 0))
-        port = free.getsockname()[1]
-    folder.mkdir()
-    command = ["uvx", "--from", "moto[server,s3]", "moto_server", "-H", "127.0.0.1", "-p", str(port)]
-    environment = {**os.environ, "TMPDIR": str(folder), "PATH": f"{Path(sys.executable).parent}:{os.environ['PATH']}"}
-    with subprocess.Popen(command, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL, env=environment) as process:
-        endpoint = f"http://127.0.0.1:{port}"
-        try:
-            while not answers(endpoint):
-                if process.poll() is not None:
-                    sys.exit("moto_server did not start; `uvx --from 'moto[server,s3]' moto_server` tells why")
-                time.sleep(0.1)
-            yield endpoint, {"aws_access_key_id": "a", "aws_secret_access_key": "b"}
-        finally:
-            process.terminate()
-
-
-def answers(endpoint: str) -> bool:
-    """Tell whether a server is up."""
-    try:
-        urllib.request.urlopen(endpoint, timeout=1).close()
-    except urllib.error.HTTPError:
-        return True
-    except OSError:
-        return False
-    return True
-
-
 def measure(size: int, rounds: int) -> dict[str, dict[str, float]]:
     """Return the median of each measure by side."""
     big = os.urandom(size)
     with ExitStack() as stack:
         folder = Path(stack.enter_context(tempfile.TemporaryDirectory(prefix="bench-s3-")))
         (folder / "copy").mkdir()
-        clients = stack.enter_context(ProcessPoolExecutor(PROCESSES))
-        sides: dict[str, Copy | Server] = {
-            "sagebrush": Server(*stack.enter_context(sagebrush(folder / "sagebrush")), big, clients),
-            "moto": Server(*stack.enter_context(moto(folder / "moto")), big, clients),
+        # Spawned, not forked: a fork would share this process's connections.
+        clients = stack.enter_context(ProcessPoolExecutor(PROCESSES, mp_context=get_context("spawn")))
+        sides: dict[str, Copy | Side] = {
+            "sagebrush": Side(stack.enter_context(harness.ours()), big, clients),
+            "moto": Side(stack.enter_context(harness.moto()), big, clients),
             "copy": Copy(folder / "copy", big),
         }
         samples: dict[str, dict[str, list[float]]] = {name: {} for name in sides}

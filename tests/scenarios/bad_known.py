@@ -9,7 +9,10 @@ from tests.conftest import Platform
 
 IMAGE = "683313688378.dkr.ecr.us-east-1.amazonaws.com/sagemaker-xgboost:1.7-1"
 BUCKET = "bad-input"
-_TRUST = '{"Version":"2012-10-17","Statement":[{"Effect":"Allow","Principal":{"Service":"sagemaker.amazonaws.com"},"Action":"sts:AssumeRole"}]}'
+_TRUST = (
+    '{"Version":"2012-10-17","Statement":[{"Effect":"Allow","Principal":{"Service":"sagemaker.amazonaws.com"},'
+    '"Action":"sts:AssumeRole"}]}'
+)
 _ROLE = "arn:aws:iam::123456789012:role/bad-input"
 
 
@@ -33,25 +36,67 @@ def furnish(platform: Platform) -> Mapping[str, Mapping[str, list[Any]]]:
     group = "arn:aws:logs:us-east-1:123456789012:log-group:bad-input"
     return {
         "s3": {
-            "Bucket": [BUCKET], "Key": ["kept", "new"], "UploadId": [upload], "CopySource": [f"{BUCKET}/kept"], "PartNumber": [1, 2],
-            "VersionId": ["null"], "ETag": [_ETAG], "StorageClass": ["STANDARD"], "ACL": ["private"], "ServerSideEncryption": ["AES256"],
-            "Tagging": ["a=b"], "TagSet": [[{"Key": "a", "Value": "b"}]], "ExpectedBucketOwner": ["123456789012"],
+            "Bucket": [BUCKET],
+            "Key": ["kept", "new"],
+            "UploadId": [upload],
+            "CopySource": [f"{BUCKET}/kept"],
+            "PartNumber": [1, 2],
+            "VersionId": ["null"],
+            "ETag": [_ETAG],
+            "StorageClass": ["STANDARD"],
+            "ACL": ["private"],
+            "ServerSideEncryption": ["AES256"],
+            "Tagging": ["a=b"],
+            "TagSet": [[{"Key": "a", "Value": "b"}]],
+            "ExpectedBucketOwner": ["123456789012"],
         },
         "sagemaker": {
-            "ModelName": ["kept", "new"], "EndpointConfigName": ["kept", "new"], "EndpointName": ["kept", "new"], "RoleArn": [_ROLE], "ExecutionRoleArn": [_ROLE],
-            "Image": [IMAGE], "TrainingImage": [IMAGE], "ImageUri": [IMAGE], "ModelDataUrl": [f"s3://{BUCKET}/kept"], "S3Uri": [f"s3://{BUCKET}/kept"],
-            "S3OutputPath": [f"s3://{BUCKET}/out"], "InstanceType": ["ml.m5.large"], "InstanceCount": [1], "InitialInstanceCount": [1], "VariantName": ["v"],
-            "DesiredInstanceCount": [1], "ResourceArn": [f"{arn}:model/kept", f"{arn}:endpoint/kept"], "VolumeSizeInGB": [1], "MaxRuntimeInSeconds": [60],
+            "ModelName": ["kept", "new"],
+            "EndpointConfigName": ["kept", "new"],
+            "EndpointName": ["kept", "new"],
+            "RoleArn": [_ROLE],
+            "ExecutionRoleArn": [_ROLE],
+            "Image": [IMAGE],
+            "TrainingImage": [IMAGE],
+            "ImageUri": [IMAGE],
+            "ModelDataUrl": [f"s3://{BUCKET}/kept"],
+            "S3Uri": [f"s3://{BUCKET}/kept"],
+            "S3OutputPath": [f"s3://{BUCKET}/out"],
+            "InstanceType": ["ml.m5.large"],
+            "InstanceCount": [1],
+            "InitialInstanceCount": [1],
+            "VariantName": ["v"],
+            "DesiredInstanceCount": [1],
+            "ResourceArn": [f"{arn}:model/kept", f"{arn}:endpoint/kept"],
+            "VolumeSizeInGB": [1],
+            "MaxRuntimeInSeconds": [60],
             "Resource": ["TrainingJob"],
         },
         "sagemaker-runtime": {"EndpointName": ["kept"]},
         "logs": {
-            "logGroupName": ["bad-input"], "logStreamName": ["kept"], "resourceArn": [group], "logGroupIdentifier": ["bad-input", group], "retentionInDays": [7],
-            "logStreamNamePrefix": ["k"], "filterPattern": ["x", '{ $.a = "b" }', "[a, b]", '"x y" -z', "{ $.a = 1 && ($.b = 2) }", "%x%"],
+            "logGroupName": ["bad-input"],
+            "logStreamName": ["kept"],
+            "resourceArn": [group],
+            "logGroupIdentifier": ["bad-input", group],
+            "retentionInDays": [7],
+            "logStreamNamePrefix": ["k"],
+            "filterPattern": ["x", '{ $.a = "b" }', "[a, b]", '"x y" -z', "{ $.a = 1 && ($.b = 2) }", "%x%"],
         },
-        "iam": {"RoleName": ["bad-input"], "AssumeRolePolicyDocument": [_TRUST], "PolicyDocument": [_TRUST], "PolicySourceArn": [_ROLE]},
+        "iam": {
+            "RoleName": ["bad-input"],
+            "AssumeRolePolicyDocument": [_TRUST],
+            "PolicyDocument": [_TRUST],
+            "PolicySourceArn": [_ROLE],
+        },
         "sts": {"RoleArn": [_ROLE], "DurationSeconds": [900]},
-        "cloudwatch": {"Namespace": ["Bad"], "MetricName": ["m"], "Period": [60], "Expression": ["m1 + 1"], "Statistics": [["Sum"]], "Stat": ["Average"]},
+        "cloudwatch": {
+            "Namespace": ["Bad"],
+            "MetricName": ["m"],
+            "Period": [60],
+            "Expression": ["m1 + 1"],
+            "Statistics": [["Sum"]],
+            "Stat": ["Average"],
+        },
     }  # fmt: skip
 
 

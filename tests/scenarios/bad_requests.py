@@ -52,7 +52,7 @@ def drafts(seed: str, count: int, known: Mapping[str, Known]) -> Iterator[Draft]
     """Yield wrong requests, the same for the same seed; every operation has its turn as often as any other."""
     every = [(service, operation, protocol) for service, operation in operations() for protocol in protocols(service)]
     for number in range(count):
-        source = Random(f"{seed}:{number}")  # noqa: S311  (a test's choice is no secret)
+        source = Random(f"{seed}:{number}")
         service, operation, protocol = every[number % len(every)]
         draft = whole(service, operation, protocol, known.get(service, {}), source)
         for _ in range(source.choice([1, 1, 1, 2, 3])):
@@ -63,9 +63,13 @@ def drafts(seed: str, count: int, known: Mapping[str, Known]) -> Iterator[Draft]
 def whole(service: str, operation: OperationModel, protocol: str, known: Known, source: Random) -> Draft:
     """Return a request with nothing wrong in it but the odd name of what is not there."""
     made = _values(service, operation.name, protocol, source.randrange(_VARIANTS))
-    params = _thinned(operation.input_shape, copy.deepcopy(made), source.choice([0.0, 0.0, 0.1, 0.1, 0.3, 0.3, 1.0]), known, source)
+    params = _thinned(
+        operation.input_shape, copy.deepcopy(made), source.choice([0.0, 0.0, 0.1, 0.1, 0.3, 0.3, 1.0]), known, source
+    )
     request = request_of(operation, params or {}, protocol, service)
-    headers = [(name, text) for name, text in request.headers if name not in {"authorization", "host", "content-length"}]
+    headers = [
+        (name, text) for name, text in request.headers if name not in {"authorization", "host", "content-length"}
+    ]
     return Draft(service, operation, protocol, request.method, request.path, request.query, headers, request.body)
 
 
@@ -105,4 +109,3 @@ def _thinned(shape: Shape | None, value: Any, kept: float, known: Known, source:
     if isinstance(shape, MapShape) and isinstance(value, dict):
         return {key: _thinned(shape.value, item, kept, known, source) for key, item in value.items()}
     return value
-

@@ -35,7 +35,9 @@ class World:
         match service:
             case "sagemaker":
                 container = {"Image": "x", "Environment": {"A": "a"}}
-                client.create_model(ModelName=self.name, PrimaryContainer=container, ExecutionRoleArn=self.platform.role)
+                client.create_model(
+                    ModelName=self.name, PrimaryContainer=container, ExecutionRoleArn=self.platform.role
+                )
             case "sagemaker-runtime":
                 client.invoke_endpoint(EndpointName=self.name, Body=b"1,2,3", ContentType="text/csv")
             case "s3":
@@ -72,9 +74,11 @@ def world(platform: Platform) -> World:
     return World(platform)
 
 
-def answers(json: tuple[str, int], rest_xml: tuple[str, int], query: tuple[str, int]) -> Any:
+def answers(json: tuple[str, int], rest_xml: tuple[str, int], query: tuple[str, int]) -> pytest.MarkDecorator:
     """Return pytest's marks for what each service answers; rest-json answers as json does."""
-    return pytest.mark.parametrize(("service", "answer"), list(zip(SERVICES, (json, json, rest_xml, query), strict=True)))
+    return pytest.mark.parametrize(
+        ("service", "answer"), list(zip(SERVICES, (json, json, rest_xml, query), strict=True))
+    )
 
 
 MISMATCH = answers(("InvalidSignatureException", 403), ("SignatureDoesNotMatch", 403), ("SignatureDoesNotMatch", 403))
@@ -174,7 +178,8 @@ def test_a_header_of_amazons_that_was_added(world: World, service: str, answer: 
 @answers(("IncompleteSignature", 403), ("AuthorizationHeaderMalformed", 400), ("IncompleteSignature", 403))
 def test_a_signature_that_is_cut_off(world: World, service: str, answer: tuple[str, int]) -> None:
     def change(request: AWSPreparedRequest) -> None:
-        request.headers["Authorization"] = bytes(request.headers["Authorization"])[:-20]
+        whole: Any = request.headers["Authorization"]
+        request.headers["Authorization"] = whole[:-20]
 
     assert world.refused(service, tampered(world.platform, service, change)) == answer
 

@@ -84,7 +84,9 @@ def _vanish(connection: socket.socket) -> None:
 
 
 @pytest.mark.parametrize("leave", [_vanish, socket.socket.close], ids=["reset", "closed"])
-def test_a_client_that_dies_amid_a_large_body_leaves_nothing(upload: Upload, leave: Callable[[socket.socket], None]) -> None:
+def test_a_client_that_dies_amid_a_large_body_leaves_nothing(
+    upload: Upload, leave: Callable[[socket.socket], None]
+) -> None:
     octets = upload.draft(b"x" * LARGE).render()
     host, port = upload.platform.endpoint.removeprefix("http://").split(":")
     connection = socket.create_connection((host, int(port)), 30)
@@ -129,7 +131,9 @@ MD5 = base64.b64encode(hashlib.md5(b"other", usedforsecurity=False).digest()).de
     ],
     ids=lambda value: value if isinstance(value, str) else ",".join(value),
 )
-def test_a_body_that_is_not_what_it_promised_is_refused(upload: Upload, headers: dict[str, str], code: str, size: int) -> None:
+def test_a_body_that_is_not_what_it_promised_is_refused(
+    upload: Upload, headers: dict[str, str], code: str, size: int
+) -> None:
     assert upload.send(upload.draft(b"x" * size, **headers)) == (400, code)
     assert upload.is_as_before()
 

@@ -7,23 +7,48 @@ from typing import Any
 from botocore.model import ListShape, MapShape, Shape, StringShape, StructureShape
 from hypothesis import strategies as st
 
-Known = Mapping[str, st.SearchStrategy[Any]]
-"""By the name of a member: what to take instead of anything."""
+Known = Mapping[str, st.SearchStrategy[Any] | None]
+"""By the name of a member: what to take instead of anything, wherever it may stand; None leaves it out."""
 
 _CHARACTERS = st.characters(exclude_categories=["Cs"])
-_ODD = st.sampled_from(["", ".", "..", "../..", "/", "\x00", "a\x00b", "a/../../b", "$(id)", "%s", "\ufeff", "‮", "𐐷", "a" * 300, "s3://", "s3://b", "arn:aws:x", "{", "\\", "\n"])
+_ODD = st.sampled_from(
+    [
+        "",
+        ".",
+        "..",
+        "../..",
+        "/",
+        "\x00",
+        "a\x00b",
+        "a/../../b",
+        "$(id)",
+        "%s",
+        "\ufeff",
+        "\u202e",
+        "𐐷",
+        "a" * 300,
+        "s3://",
+        "s3://b",
+        "arn:aws:x",
+        "{",
+        "\\",
+        "\n",
+    ]
+)
 _LONGEST = 64
 _DEEPEST = 4
 
 
 def value(shape: Shape, known: Known, name: str = "", depth: int = 0) -> st.SearchStrategy[Any]:
     """Return what makes values of a shape's kind; within its bounds more often than not."""
-    if name in known:
-        return known[name]
+    given = known.get(name)
+    if given is not None:
+        return given
     if isinstance(shape, StructureShape):
         return structure(shape, known, depth)
     if isinstance(shape, ListShape):
-        return st.lists(value(shape.member, known, "", depth + 1), max_size=3)
+        least = min(int(shape.metadata.get("min", 0)), 3)
+        return st.lists(value(shape.member, known, "", depth + 1), min_size=least, max_size=3)
     if isinstance(shape, MapShape):
         keys, values = value(shape.key, known, "", depth + 1), value(shape.value, known, "", depth + 1)
         return st.dictionaries(keys, values, max_size=3)
@@ -31,10 +56,13 @@ def value(shape: Shape, known: Known, name: str = "", depth: int = 0) -> st.Sear
 
 
 def structure(shape: StructureShape, known: Known, depth: int = 0) -> st.SearchStrategy[dict[str, Any]]:
-    """Return what makes structures: all required members, and some others."""
-    required = {name: value(shape.members[name], known, name, depth + 1) for name in shape.required_members}
-    others = sorted(set(shape.members) - set(required)) if depth < _DEEPEST else []
-    optional = {name: st.deferred(lambda name=name: value(shape.members[name], known, name, depth + 1)) for name in others}  # type: ignore[misc]
+    """Return what makes structures: all members that are required or known, and some others."""
+    always = {name for name in shape.members if known.get(name) is not None}.union(shape.required_members)
+    required = {name: value(shape.members[name], known, name, depth + 1) for name in sorted(always)}
+    others = sorted(set(shape.members) - always - set(known)) if depth < _DEEPEST else []
+    optional = {
+        name: st.deferred(lambda name=name: value(shape.members[name], known, name, depth + 1)) for name in others
+    }  # type: ignore[misc]
     few = st.lists(st.sampled_from(others), unique=True, max_size=3) if others else st.just([])
     return few.flatmap(lambda names: st.fixed_dictionaries({**required, **{name: optional[name] for name in names}}))
 

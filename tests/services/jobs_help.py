@@ -42,10 +42,21 @@ def refusal(error: "pytest.ExceptionInfo[ClientError]") -> tuple[str, str]:
     return told["Code"], told["Message"]
 
 
+def statuses(job: dict[str, Any]) -> list[str]:
+    """Return the secondary statuses that a training job went through."""
+    return [step["Status"] for step in job["SecondaryStatusTransitions"]]
+
+
 def channel(name: str, uri: str, kind: str = "S3Prefix", **more: Any) -> dict[str, Any]:
     """Return a channel of a training job."""
     source = {"S3DataType": kind, "S3Uri": uri}
     return {"ChannelName": name, "DataSource": {"S3DataSource": source}, **more}
+
+
+def output(name: str, place: str, **more: Any) -> dict[str, Any]:
+    """Return an output of a processing job, below /opt/ml/processing."""
+    target = {"S3Uri": "s3://x/y", "LocalPath": f"/opt/ml/processing/{place}", "S3UploadMode": "EndOfJob", **more}
+    return {"OutputName": name, "S3Output": target}
 
 
 @dataclass

@@ -2,7 +2,6 @@
 
 import json
 import os
-from collections.abc import Iterator
 from typing import Any
 
 import pytest
@@ -127,10 +126,10 @@ def start(jobs: Jobs) -> None:
 
 
 @pytest.fixture(scope="module")
-def jobs(platform: Platform) -> Iterator[Jobs]:
+def jobs(platform: Platform) -> Jobs:
     made = Jobs(platform, f"channels-{os.getpid()}")
     start(made)
-    yield made
+    return made
 
 
 def test_keys_become_paths_as_sagemaker_maps_them(jobs: Jobs) -> None:

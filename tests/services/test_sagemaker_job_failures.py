@@ -1,15 +1,12 @@
-"""How training jobs fail, stop, run out of time and are tried again."""
+"""How training jobs fail, stop and run out of time."""
 
 import json
 import os
-import signal
-from collections.abc import Iterator
-from typing import Any
 
 import pytest
 from botocore.exceptions import ClientError
-from tests.conftest import Platform, until
-from tests.services.jobs_help import Jobs, archive, channel, refusal
+from tests.conftest import Platform
+from tests.services.jobs_help import Jobs, archive, channel, refusal, statuses
 
 LEAVE = "open('/opt/ml/model/weights', 'w').write('w')"
 SAVE_ON_SIGTERM = """
@@ -51,19 +48,6 @@ for number in range(400):
 raise ValueError("no such column: age")
 """
 
-FAILING_ONCE = """
-import os, pathlib, time
-first = not pathlib.Path("/opt/ml/checkpoints/mark").exists()
-pathlib.Path("/opt/ml/checkpoints/mark").write_text("x")
-for number in range(50 if first else 3):
-    print(f"{'first' if first else 'second'} {number}; loss: {number if first else 0.5}", flush=True)
-while first:
-    time.sleep(0.1)
-pathlib.Path("/opt/ml/model/done").write_text("yes")
-"""
-
-WAIT = "import time\nprint('running', flush=True)\nwhile True: time.sleep(0.05)"
-
 
 def start(jobs: Jobs) -> None:
     """Start the jobs that need no more than to be looked at when they have ended."""
@@ -80,7 +64,9 @@ def start(jobs: Jobs) -> None:
     jobs.train("no-bucket", "pass", InputDataConfig=[channel("train", "s3://there-is-no-such-bucket/x")])
     jobs.train("no-code", HyperParameters=submitted(jobs.uri("source/none.tar.gz")))
     jobs.train("bad-code", HyperParameters=submitted(jobs.put("source/bad.tar.gz", b"\x1f\x8b not an archive")))
-    jobs.train("cut-code", HyperParameters=submitted(jobs.put("source/cut.tar.gz", archive({"train.py": "x" * 9000})[:60])))
+    jobs.train(
+        "cut-code", HyperParameters=submitted(jobs.put("source/cut.tar.gz", archive({"train.py": "x" * 9000})[:60]))
+    )
     raising = archive({"train.py": "raise KeyError('no such column: age')"})
     jobs.train("raising", HyperParameters=submitted(jobs.put("source/raising.tar.gz", raising)))
     jobs.train("no-output-bucket", LEAVE, OutputDataConfig={"S3OutputPath": "s3://there-is-no-such-bucket/out"})
@@ -98,18 +84,14 @@ def submitted(uri: str) -> dict[str, str]:
 
 
 @pytest.fixture(scope="module")
-def jobs(platform: Platform) -> Iterator[Jobs]:
+def jobs(platform: Platform) -> Jobs:
     made = Jobs(platform, f"failures-{os.getpid()}")
     start(made)
-    yield made
+    return made
 
 
 def reason(jobs: Jobs, name: str) -> str:
     return str(jobs.trained(name, "Failed")["FailureReason"])
-
-
-def statuses(job: dict[str, Any]) -> list[str]:
-    return [step["Status"] for step in job["SecondaryStatusTransitions"]]
 
 
 def test_the_failure_file_is_the_reason(jobs: Jobs) -> None:
@@ -149,7 +131,9 @@ def test_a_link_of_the_containers_shows_nothing_of_this_machine(jobs: Jobs) -> N
 
 def test_an_image_that_is_not_here_is_named_with_those_that_are(jobs: Jobs) -> None:
     told = reason(jobs, "no-image")
-    assert told.startswith("ClientError: Requested image 123456789012.dkr.ecr.us-east-1.amazonaws.com/nothing:1 not found.")
+    assert told.startswith(
+        "ClientError: Requested image 123456789012.dkr.ecr.us-east-1.amazonaws.com/nothing:1 not found."
+    )
     assert "sagemaker-xgboost" in told
     assert "TrainingStartTime" not in jobs.trained("no-image", "Failed")
 
@@ -250,69 +234,3 @@ def test_stopping_what_is_not_there_is_refused_as_describing_it(jobs: Jobs) -> N
         with pytest.raises(ClientError) as error:
             operation(TrainingJobName="nobody")
         assert refusal(error) == ("ValidationException", "Requested resource not found.")
-
-
-def lose(jobs: Jobs, name: str) -> None:
-    """Kill the process that runs a job's container, as a failing machine would."""
-    task = jobs.task(jobs.training(name))
-    os.kill(int((task / "lock").read_text()), signal.SIGKILL)
-
-
-def test_a_job_whose_machine_is_lost_is_tried_again(jobs: Jobs) -> None:
-    jobs.train(
-        "retried",
-        FAILING_ONCE,
-        RetryStrategy={"MaximumRetryAttempts": 1},
-        CheckpointConfig={"S3Uri": jobs.uri("checkpoints/retried")},
-        MetricDefinitions=[{"Name": "loss", "Regex": "loss: ([0-9.]+)"}],
-    )
-    jobs.wait_for_line("retried", "first 49; loss: 49")
-    until(lambda: jobs.keys("checkpoints/retried/") == ["mark"], "the checkpoint in S3")
-    lose(jobs, "retried")
-    job = jobs.trained("retried")
-    assert statuses(job) == [
-        "Starting", "Downloading", "Training", "Starting", "Downloading", "Training", "Uploading", "Completed",
-    ]  # fmt: skip
-    assert jobs.model("retried") == {"done": "yes"}
-    first, second = jobs.streams("retried")
-    created = int(job["CreationTime"].timestamp())
-    assert (first, second) == (f"retried/algo-1-{created}", f"retried/algo-1-{created + 1}")
-    assert [line for line in jobs.lines("retried") if line.startswith("second")] == [
-        f"second {number}; loss: 0.5" for number in range(3)
-    ]
-    assert [metric["Value"] for metric in job["FinalMetricDataList"]] == [0.5]
-    assert job["TrainingStartTime"] == job["SecondaryStatusTransitions"][2]["StartTime"]
-    until(lambda: not list((jobs.platform.data / "stage").glob("*-2")), "the end of both attempts' files")
-    assert not [place for place in (jobs.platform.data / "tasks").glob("training-job-*") if told_owner(place, job)]
-
-
-def told_owner(place: Any, job: dict[str, Any]) -> bool:
-    try:
-        spec = json.loads((place / "task.json").read_bytes())["spec"]
-    except FileNotFoundError:
-        return False
-    return bool(spec["owner"] == job["TrainingJobArn"])
-
-
-def test_a_job_whose_machine_is_lost_fails_where_nothing_is_said_of_retries(jobs: Jobs) -> None:
-    jobs.train("lost", WAIT)
-    jobs.wait_for_line("lost", "running")
-    lose(jobs, "lost")
-    assert reason(jobs, "lost").startswith(
-        "InternalServerError: We encountered an internal error. Please try again."
-    )
-
-
-def test_checkpoints_that_cannot_be_stored_end_the_job(jobs: Jobs) -> None:
-    bucket = f"{jobs.bucket}-short-lived"
-    jobs.s3.create_bucket(Bucket=bucket)
-    script = "import pathlib, time\nprint('running', flush=True)\nwhile not pathlib.Path('/opt/ml/code/go').exists(): time.sleep(0.05)\n"
-    script += "pathlib.Path('/opt/ml/checkpoints/a').write_text('a')\nwhile True: time.sleep(0.05)"
-    jobs.train("closed", script, CheckpointConfig={"S3Uri": f"s3://{bucket}/x"})
-    jobs.wait_for_line("closed", "running")
-    jobs.s3.delete_bucket(Bucket=bucket)
-    task = jobs.task(jobs.training("closed"))
-    (task / "root/code/go").touch()
-    told = reason(jobs, "closed")
-    assert told.startswith("ClientError: Artifact upload failed:NoSuchBucket (404): ")
-    until(lambda: not task.exists(), "the end of the container")

@@ -2,15 +2,13 @@
 
 import json
 import os
-from collections.abc import Iterator
-from typing import Any
 
 import pytest
-from botocore.exceptions import ClientError
 from tests.conftest import Platform, until
-from tests.services.jobs_help import PROCESSING, Jobs, refusal
+from tests.services.jobs_help import PROCESSING, Jobs, output
 
 ARN = "arn:aws:sagemaker:us-east-1:123456789012:processing-job"
+
 
 TELL = """
 import json, os, pathlib, sys
@@ -31,13 +29,6 @@ output = ml / "processing/output/train"
 (ml / "output/message").write_text("all is well")
 """
 
-FAIL = """
-import pathlib, sys
-pathlib.Path("/opt/ml/processing/output/part.csv").write_text("half")
-pathlib.Path("/opt/ml/output/message").write_text("m" * 3000)
-print("the column is missing")
-sys.exit(3)
-"""
 
 CONTINUOUS = """
 import pathlib, time
@@ -51,6 +42,7 @@ while not (live / "go").exists():
 (live / "second").write_text("2")
 """
 
+
 NESTED = """
 import json, os, pathlib
 root = pathlib.Path("/opt/ml/processing")
@@ -58,32 +50,16 @@ root = pathlib.Path("/opt/ml/processing")
 (root / "same/one").write_text("changed in place")
 (root / "same/two").write_text("2")
 told = {"files": sorted(path.relative_to(root).as_posix() for path in root.rglob("*") if path.is_file())}
-try:
-    (root / "big/new").write_text("x")
-    told["big"] = "open"
-except OSError:
-    told["big"] = "closed"
+for name in ("big", "closed", "closed/small"):
+    try:
+        (root / name / "new").write_text("x")
+        told[name] = "open"
+    except OSError:
+        told[name] = "closed"
 (root / "big/out/inside").write_text("i")
 (root / "data/out/told.json").write_text(json.dumps(told))
 """
 
-STOPPED = """
-import pathlib, signal, sys, time
-def stop(*_):
-    pathlib.Path("/opt/ml/processing/output/half").write_text("half")
-    sys.exit(1)
-signal.signal(signal.SIGTERM, stop)
-print("ready", flush=True)
-while True: time.sleep(0.02)
-"""
-
-SWAPPED = """
-import pathlib, shutil
-out = pathlib.Path("/opt/ml/processing/output")
-shutil.rmtree(out)
-out.symlink_to(%r)
-pathlib.Path("/opt/ml/output/message").symlink_to(%r)
-"""
 
 MANAGED = """
 import pathlib
@@ -93,6 +69,7 @@ pathlib.Path("/opt/ml/output/message").write_text(" ".join(told))
 
 
 def start(jobs: Jobs) -> None:
+    """Start the jobs of this module."""
     jobs.put("data/a.csv", "a")
     jobs.put("data/deep/b.csv", "b")
     jobs.process(
@@ -103,14 +80,6 @@ def start(jobs: Jobs) -> None:
         StoppingCondition={"MaxRuntimeInSeconds": 300}, Tags=[{"Key": "team", "Value": "a"}],
     )  # fmt: skip
     jobs.process("bare", ContainerEntrypoint=["/bin/sh", "-c", "pwd; ls -d /opt/ml/*/*"])
-    jobs.process("fail", FAIL, ProcessingOutputConfig=jobs.outputs(fail="output"))
-    jobs.process("arguments", ContainerArguments=["alone"])
-    jobs.process("no-image", ImageUri="nothing:1", ContainerEntrypoint=["true"])
-    jobs.process("no-data", ContainerEntrypoint=["true"], ProcessingInputs=[jobs.input("in", "none/", "input/x")])
-    jobs.process(
-        "no-bucket", "open('/opt/ml/processing/output/x', 'w').write('x')",
-        ProcessingOutputConfig={"Outputs": [output("away", "output", S3Uri="s3://there-is-no-such-bucket/x")]},
-    )  # fmt: skip
     for key in ("data/out/old", "same/one"):
         jobs.put(f"nested/{key}", "o")
     jobs.put("big/blob", b"\0" * (65 * 2**20))
@@ -119,34 +88,25 @@ def start(jobs: Jobs) -> None:
         ProcessingInputs=[
             jobs.input("inner", "data/deep/", "data/inner"), jobs.input("outer", "nested/data/", "data"),
             jobs.input("../../odd name", "nested/same/", "same"), jobs.input("big", "big/", "big"),
+            jobs.input("closed", "big/", "closed"), jobs.input("small", "data/deep/", "closed/small"),
         ],
         ProcessingOutputConfig=jobs.outputs(inside="data/out", same="same", deep="big/out"),
     )  # fmt: skip
-    jobs.process("closed", "open('/opt/ml/processing/input/big/blob', 'r+b').write(b'x')",
-                 ProcessingInputs=[jobs.input("big", "big/", "input/big")])  # fmt: skip
-    jobs.process("slow", STOPPED, StoppingCondition={"MaxRuntimeInSeconds": 1}, ProcessingOutputConfig=jobs.outputs(slow="output"))
-    data = str(jobs.platform.data)
-    jobs.process("swapped", SWAPPED % (data, f"{data}/credentials.json"), ProcessingOutputConfig=jobs.outputs(swapped="output"))
     managed = jobs.input("rows", "data/", "input/managed")
+    own = output("own", "own", S3Uri=jobs.uri("made/own"))
     jobs.process(
-        "managed", MANAGED,
-        ProcessingInputs=[{**managed, "AppManaged": True}],
-        ProcessingOutputConfig={"Outputs": [{**output("own", "own", S3Uri=jobs.uri("made/own")), "AppManaged": True}]},
+        "managed", MANAGED, ProcessingInputs=[{**managed, "AppManaged": True}],
+        ProcessingOutputConfig={"Outputs": [{**own, "AppManaged": True}]},
     )  # fmt: skip
-    jobs.process("isolated", ContainerEntrypoint=["/bin/sh", "-c", "ls /sys/class/net 2>/dev/null; env"],
-                 NetworkConfig={"EnableNetworkIsolation": True})  # fmt: skip
-
-
-def output(name: str, place: str, **more: Any) -> dict[str, Any]:
-    target = {"S3Uri": "s3://x/y", "LocalPath": f"/opt/ml/processing/{place}", "S3UploadMode": "EndOfJob", **more}
-    return {"OutputName": name, "S3Output": target}
+    shell = ["/bin/sh", "-c", "ls /sys/class/net 2>/dev/null; env"]
+    jobs.process("apart", ContainerEntrypoint=shell, NetworkConfig={"EnableNetworkIsolation": True})
 
 
 @pytest.fixture(scope="module")
-def jobs(platform: Platform) -> Iterator[Jobs]:
+def jobs(platform: Platform) -> Jobs:
     made = Jobs(platform, f"processing-{os.getpid()}")
     start(made)
-    yield made
+    return made
 
 
 def test_a_container_finds_its_job_described_with_nulls_for_what_is_not_set(jobs: Jobs) -> None:
@@ -213,9 +173,6 @@ def test_outputs_keep_their_paths_and_no_link_is_followed(jobs: Jobs) -> None:
     jobs.processed("tell")
     assert jobs.keys("made/train/") == ["deep/leaf.csv", "told.json"]
     assert jobs.get("made/train/deep/leaf.csv") == b"1,2"
-    jobs.processed("swapped")
-    assert jobs.keys("made/swapped") == []
-    assert "ExitMessage" not in jobs.processed("swapped")
 
 
 def test_describe_shows_the_request_with_its_defaults_and_what_became_of_it(jobs: Jobs) -> None:
@@ -246,38 +203,13 @@ def test_the_log_stream_is_named_as_aws_names_it(jobs: Jobs) -> None:
     assert jobs.streams("bare", PROCESSING) == [f"bare/algo-1-{created}"]
 
 
-def test_a_script_that_fails_is_told_with_its_last_lines_and_its_outputs_are_kept(jobs: Jobs) -> None:
-    job = jobs.processed("fail", "Failed")
-    assert job["FailureReason"] == "AlgorithmError: the column is missing, exit code: 3"
-    assert job["ExitMessage"] == "m" * 1024
-    assert jobs.get("made/fail/part.csv") == b"half"
-
-
-@pytest.mark.parametrize(
-    ("name", "told"),
-    [
-        ("no-image", "ClientError: Requested image nothing:1 not found."),
-        ("no-data", "ClientError: No S3 objects found under S3 URL"),
-        ("no-bucket", "ClientError: Artifact upload failed:NoSuchBucket (404)"),
-        ("closed", "AlgorithmError: "),
-    ],
-)
-def test_what_cannot_be_done_is_named(jobs: Jobs, name: str, told: str) -> None:
-    assert jobs.processed(name, "Failed")["FailureReason"].startswith(told)
-
-
-def test_arguments_alone_go_to_the_images_own_program(jobs: Jobs) -> None:
-    """The image has none for processing: the arguments are not run as a command."""
-    told = jobs.processed("arguments", "Failed")["FailureReason"]
-    assert '"process": executable file not found' in told
-    assert told.endswith("exit code: 127")
-
-
 def test_inputs_and_outputs_may_lie_in_each_other(jobs: Jobs) -> None:
     jobs.processed("nested")
     told = json.loads(jobs.get("made/inside/told.json"))
     assert {"data/inner/b.csv", "data/out/old", "data/out/result", "big/blob"} <= set(told["files"])
     assert told["big"] == "open"  # it has an output in it, so it is the job's own copy
+    assert told["closed"] == "closed"  # it is the object itself
+    assert told["closed/small"] == "open"
     assert jobs.keys("made/inside/") == ["old", "result", "told.json"]
     assert jobs.keys("made/same/") == ["one", "two"]
     assert jobs.get("made/same/one") == b"changed in place"
@@ -293,9 +225,9 @@ def test_inputs_and_outputs_that_the_application_manages_are_left_alone(jobs: Jo
 
 
 def test_an_isolated_container_has_no_credentials(jobs: Jobs) -> None:
-    jobs.processed("isolated")
-    told = "\n".join(jobs.lines("isolated", PROCESSING))
-    assert "PROCESSING_JOB_NAME=isolated" in told
+    jobs.processed("apart")
+    told = "\n".join(jobs.lines("apart", PROCESSING))
+    assert "PROCESSING_JOB_NAME=apart" in told
     assert "AWS_REGION=us-east-1" in told
     assert "CREDENTIALS" not in told
     assert "AWS_ENDPOINT_URL" not in told
@@ -316,43 +248,3 @@ def test_continuous_outputs_appear_while_the_job_runs(jobs: Jobs) -> None:
     assert jobs.keys("made/live/") == ["first", "go", "second"]
     assert jobs.get("made/live/first") == b"changed"
     assert jobs.keys("made/late/") == ["end"]
-
-
-def test_a_job_that_is_stopped_keeps_its_outputs(jobs: Jobs) -> None:
-    jobs.process("stopped", STOPPED, ProcessingOutputConfig=jobs.outputs(stopped="output"))
-    jobs.wait_for_line("stopped", "ready", PROCESSING)
-    jobs.sm.stop_processing_job(ProcessingJobName="stopped")
-    job = jobs.processed("stopped", "Stopped")
-    assert "FailureReason" not in job
-    assert jobs.get("made/stopped/half") == b"half"
-    with pytest.raises(ClientError) as error:
-        jobs.sm.stop_processing_job(ProcessingJobName="stopped")
-    assert refusal(error)[1] == "The request was rejected because the processing job is in status Stopped."
-
-
-def test_after_its_max_runtime_a_job_is_stopped(jobs: Jobs) -> None:
-    job = jobs.processed("slow", "Stopped")
-    assert 1.0 <= (job["ProcessingEndTime"] - job["ProcessingStartTime"]).total_seconds() < 10
-    assert jobs.keys("made/slow/") == ["half"]
-
-
-def test_names_are_unique_and_what_is_not_there_is_said_so(jobs: Jobs) -> None:
-    with pytest.raises(ClientError) as error:
-        jobs.process("bare", ContainerEntrypoint=["true"])
-    code, message = refusal(error)
-    assert code == "ResourceInUse"
-    assert f"already exists ({ARN}/bare)" in message
-    for operation in (jobs.sm.stop_processing_job, jobs.sm.describe_processing_job):
-        with pytest.raises(ClientError) as error:
-            operation(ProcessingJobName="nobody")
-        assert refusal(error) == ("ValidationException", "Could not find requested job with name: nobody")
-
-
-def test_jobs_are_listed_with_what_a_summary_shows(jobs: Jobs) -> None:
-    jobs.processed("fail", "Failed")
-    listed = jobs.sm.list_processing_jobs(NameContains="fail", StatusEquals="Failed")["ProcessingJobSummaries"]
-    summary = next(each for each in listed if each["ProcessingJobName"] == "fail")
-    assert summary["ProcessingJobArn"] == f"{ARN}/fail"
-    assert summary["FailureReason"].startswith("AlgorithmError")
-    assert summary["ExitMessage"].startswith("mmm")
-    assert summary["ProcessingEndTime"] == jobs.processing("fail")["ProcessingEndTime"]
