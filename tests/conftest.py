@@ -15,9 +15,15 @@ from typing import Any
 import boto3
 import pytest
 from botocore.config import Config
+from hypothesis import settings
 
 REPO = Path(__file__).resolve().parents[1]
 SHARED = REPO.parent / "shared"
+
+# The same examples every time, so that a run can be repeated; SAGEBRUSH_EXPLORE=1 looks for new ones.
+settings.register_profile("repeatable", derandomize=True, database=None)
+if not os.environ.get("SAGEBRUSH_EXPLORE"):
+    settings.load_profile("repeatable")
 
 PATIENCE = 120.0
 """Seconds after which a test that waits for something gives up; nothing passes because of it."""

@@ -82,5 +82,6 @@ def _parsed(protocol: str, draft: Draft, answer: Answer) -> dict[str, Any]:
         "body": io.BytesIO(answer.body) if streams else answer.body,
         "context": {"operation_name": draft.operation.name},
     }
-    parsed: dict[str, Any] = create_parser(protocol).parse(raw, draft.operation.output_shape)
+    shape: Any = draft.operation.output_shape
+    parsed: dict[str, Any] = create_parser(protocol).parse(raw, shape)
     return parsed

@@ -1,42 +1,48 @@
-"""Hypothesis strategies out of botocore's shapes: wild values that are well-formed JSON, whatever they mean."""
+"""Hypothesis strategies out of botocore's shapes: wild values that are well-formed, whatever they mean."""
 
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from datetime import UTC, datetime
 from typing import Any
 
+from botocore.exceptions import ClientError
 from botocore.model import ListShape, MapShape, Shape, StringShape, StructureShape
+from hypothesis import HealthCheck, settings
 from hypothesis import strategies as st
+
+from sagebrush.kernel.wire.models import service_model
 
 Known = Mapping[str, st.SearchStrategy[Any] | None]
 """By the name of a member: what to take instead of anything, wherever it may stand; None leaves it out."""
 
-_CHARACTERS = st.characters(exclude_categories=["Cs"])
-_ODD = st.sampled_from(
-    [
-        "",
-        ".",
-        "..",
-        "../..",
-        "/",
-        "\x00",
-        "a\x00b",
-        "a/../../b",
-        "$(id)",
-        "%s",
-        "\ufeff",
-        "\u202e",
-        "𐐷",
-        "a" * 300,
-        "s3://",
-        "s3://b",
-        "arn:aws:x",
-        "{",
-        "\\",
-        "\n",
-    ]
+wild = settings(
+    max_examples=150,
+    deadline=None,
+    derandomize=True,
+    database=None,
+    suppress_health_check=[HealthCheck.function_scoped_fixture, HealthCheck.too_slow, HealthCheck.filter_too_much],
 )
+NAMES = st.text("abcdefghij", min_size=1, max_size=12)
+CHARACTERS = st.characters(exclude_categories=["Cs"])
+
+_ODD = st.sampled_from([
+    "", ".", "..", "../..", "/", "\x00", "a\x00b", "a/../../b", "$(id)", "%s", "\ufeff", "\u202e", "𐐷", "a" * 300,
+    "s3://", "s3://b", "arn:aws:x", "{", "\\", "\n",
+])  # fmt: skip
 _LONGEST = 64
 _DEEPEST = 4
+
+
+def requests(operation: str, service: str, **known: Any) -> st.SearchStrategy[dict[str, Any]]:
+    """Return what makes requests of an operation; `known` values may be strategies, None, or the value itself."""
+    shape = service_model(service).operation_model(operation).input_shape
+    assert isinstance(shape, StructureShape)
+    return structure(
+        shape,
+        {
+            name: made if made is None or isinstance(made, st.SearchStrategy) else st.just(made)
+            for name, made in known.items()
+        },
+    )
 
 
 def value(shape: Shape, known: Known, name: str = "", depth: int = 0) -> st.SearchStrategy[Any]:
@@ -58,13 +64,14 @@ def value(shape: Shape, known: Known, name: str = "", depth: int = 0) -> st.Sear
 def structure(shape: StructureShape, known: Known, depth: int = 0) -> st.SearchStrategy[dict[str, Any]]:
     """Return what makes structures: all members that are required or known, and some others."""
     always = {name for name in shape.members if known.get(name) is not None}.union(shape.required_members)
-    required = {name: value(shape.members[name], known, name, depth + 1) for name in sorted(always)}
+    made = {name: _later(member, known, name, depth + 1) for name, member in shape.members.items()}
     others = sorted(set(shape.members) - always - set(known)) if depth < _DEEPEST else []
-    optional = {
-        name: st.deferred(lambda name=name: value(shape.members[name], known, name, depth + 1)) for name in others
-    }  # type: ignore[misc]
     few = st.lists(st.sampled_from(others), unique=True, max_size=3) if others else st.just([])
-    return few.flatmap(lambda names: st.fixed_dictionaries({**required, **{name: optional[name] for name in names}}))
+    return few.flatmap(lambda names: st.fixed_dictionaries({name: made[name] for name in [*sorted(always), *names]}))
+
+
+def _later(shape: Shape, known: Known, name: str, depth: int) -> st.SearchStrategy[Any]:
+    return st.deferred(lambda: value(shape, known, name, depth))
 
 
 def _scalar(shape: Shape) -> st.SearchStrategy[Any]:
@@ -89,4 +96,31 @@ def _text(shape: Shape, low: Any, high: Any) -> st.SearchStrategy[str]:
         return st.sampled_from(shape.enum)
     least, most = min(int(low or 0), _LONGEST), min(int(high or _LONGEST), _LONGEST)
     plain = st.text("abcXYZ019-", min_size=max(least, 1), max_size=max(most, 1))
-    return plain | plain | st.text(_CHARACTERS, min_size=least, max_size=max(least, most)) | _ODD
+    return plain | plain | st.text(CHARACTERS, min_size=least, max_size=max(least, most)) | _ODD
+
+
+def answered(call: Callable[..., Any], **params: Any) -> dict[str, Any] | None:
+    """Return the answer, or None where the call is refused for what it asks; fail where the platform is at fault."""
+    try:
+        return dict(call(**params))
+    except ClientError as error:
+        told = error.response
+        assert told["ResponseMetadata"]["HTTPStatusCode"] < 500 or told["Error"]["Code"] == "NotImplemented", told
+        assert told["Error"]["Message"], told
+        return None
+
+
+def missing(shown: Any, asked: Any, path: str = "") -> str:
+    """Return where a description is not as it was asked for, or nothing.
+
+    It may say more, and nothing of what is empty.
+    """
+    if asked in ([], {}) and shown is None:
+        return ""
+    if isinstance(asked, dict) and isinstance(shown, dict):
+        found = (missing(shown.get(name), item, f"{path}.{name}") for name, item in asked.items())
+        return next(filter(None, found), "")
+    if isinstance(asked, list) and isinstance(shown, list) and len(shown) == len(asked):
+        pairs = enumerate(zip(shown, asked, strict=True))
+        return next(filter(None, (missing(one, other, f"{path}[{number}]") for number, (one, other) in pairs)), "")
+    return "" if shown == asked else f"{path}: {asked!r} became {shown!r}"

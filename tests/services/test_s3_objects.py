@@ -292,20 +292,3 @@ def test_a_replaced_object_leaves_no_bytes(platform: Platform, s3: Any) -> None:
     s3.delete_object(Bucket=bucket, Key="key")
     after = {path for path in objects.rglob("*") if path.is_file()}
     assert len(after) == len(before) - 1
-
-
-def test_the_encryption_asked_for_is_recorded_and_returned(s3: Any, bucket: str) -> None:
-    """SDKs upload with aws:kms; a copy has the encryption that its own request asks for."""
-    asked = {"ServerSideEncryption": "aws:kms", "SSEKMSKeyId": "alias/mine", "BucketKeyEnabled": True}
-    put = s3.put_object(Bucket=bucket, Key="a", Body=b"x", **asked)
-    found = s3.get_object(Bucket=bucket, Key="a")
-    for answer in (put, found):
-        assert {name: answer[name] for name in asked} == asked
-    s3.copy_object(Bucket=bucket, Key="b", CopySource=f"{bucket}/a")
-    assert s3.head_object(Bucket=bucket, Key="b")["ServerSideEncryption"] == "AES256"
-    upload = s3.create_multipart_upload(Bucket=bucket, Key="c", ServerSideEncryption="aws:kms")
-    part = s3.upload_part(Bucket=bucket, Key="c", UploadId=upload["UploadId"], PartNumber=1, Body=b"x")
-    parts = {"Parts": [{"PartNumber": 1, "ETag": part["ETag"]}]}
-    done = s3.complete_multipart_upload(Bucket=bucket, Key="c", UploadId=upload["UploadId"], MultipartUpload=parts)
-    head = s3.head_object(Bucket=bucket, Key="c")
-    assert {answer["ServerSideEncryption"] for answer in (upload, part, done, head)} == {"aws:kms"}

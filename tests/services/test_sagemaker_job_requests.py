@@ -199,7 +199,7 @@ def test_a_name_that_is_taken_is_refused_with_the_arn_of_its_job(jobs: Jobs) -> 
     assert code == "ResourceInUse"
     assert message == (
         "Training job names must be unique within an AWS account and region, and a training job with this name already"
-        " exists (arn:aws:sagemaker:us-east-1:123456789012:training-job/taken)",
+        " exists (arn:aws:sagemaker:us-east-1:123456789012:training-job/taken)"
     )
     assert jobs.trained("Taken")["TrainingJobName"] == "Taken"
 

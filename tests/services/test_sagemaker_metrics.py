@@ -45,7 +45,7 @@ def test_the_first_group_is_the_value_if_it_is_a_number() -> None:
 
 
 def test_of_two_patterns_for_one_metric_each_line_counts_once() -> None:
-    own = [Pattern("", r"(?P<name>[a-z]+-[a-z]+):(?P<value>\S+)"), Pattern("train:auc", "auc:(.*)")]
+    own = [Pattern("", r"(?P<name>[a-z]+-[a-z]+):(?P<value>\S+)"), Pattern("train:auc", "train-auc:(.*)")]
     assert scan(own, ["x", "train-auc:0.5", "train-loss:1 validation-auc:2"], sys.executable) == [
         Found(1, "train:auc", 0.5),
         Found(2, "train:loss", 1.0),
@@ -85,24 +85,26 @@ def test_a_line_counts_once_whichever_of_the_two_notes_is_lost(world: World) -> 
     job = record(world, arn)
     stream = jobs.stream(job)
     place = (job.account, job.region, GROUP, stream)
-    world.logs.append(*place, [(1000, "loss: 1"), (1000, "loss: 2"), (2000, "other")])
+    now = int(world.clock.now()) * 1000
+    world.logs.append(*place, [(now, "loss: 1"), (now, "loss: 2"), (now + 1000, "other")])
     assert scrape(job, world, GROUP, stream)["FinalMetricDataList"][0]["Value"] == 2.0
-    world.logs.append(*place, [(2000, "loss: 3")])
+    world.logs.append(*place, [(now + 1000, "loss: 3")])
     again = scrape(job, world, GROUP, stream)  # what was remembered of the first look is lost
-    assert again["FinalMetricDataList"] == [{"MetricName": "loss", "Value": 3.0, "Timestamp": 2.0}]
+    assert again["FinalMetricDataList"] == [{"MetricName": "loss", "Value": 3.0, "Timestamp": now / 1000 + 1}]
     assert scrape(again, world, GROUP, stream) == again
-    found = world.metrics.statistics(METRIC, Span(0, 3600, 3600))
+    found = world.metrics.statistics(METRIC, Span(now // 1000 - 60, now // 1000 + 60, 120))
     assert sum(point.bucket.samples for point in found) == 3
-    assert world.metrics.mark(f"{arn}/{stream}") == (2000, 4)
+    assert world.metrics.mark(f"{arn}/{stream}") == (now + 1000, 4)
 
 
 def test_a_long_log_is_read_to_its_end(world: World) -> None:
     arn = train(world)
     job = record(world, arn)
-    lines = [(number, f"loss: {number}") for number in range(12_001)]
+    now = int(world.clock.now()) * 1000
+    lines = [(now + number, f"loss: {number}") for number in range(12_001)]
     world.logs.append(job.account, job.region, GROUP, jobs.stream(job), lines)
     assert scrape(job, world, GROUP, jobs.stream(job))["FinalMetricDataList"][0]["Value"] == 12_000.0
-    assert world.metrics.mark(f"{arn}/{jobs.stream(job)}") == (12_000, 12_001)
+    assert world.metrics.mark(f"{arn}/{jobs.stream(job)}") == (now + 12_000, 12_001)
 
 
 def test_a_log_that_does_not_exist_yet_tells_nothing(world: World) -> None:

@@ -122,6 +122,8 @@ class Chunked:
         """Check that the last chunk came, the announced trailers with it, and the length that was promised."""
         if not self._ended:
             raise _incomplete()
+        if self._held and not self._held.endswith(b"\n"):  # cut off within a trailer
+            raise _incomplete()
         lines = [line.rstrip(b"\r") for line in self._held.split(b"\n")]
         signature = self._read_trailers([line for line in lines if line])
         if self._signed and self._signed.payload.endswith("-TRAILER"):

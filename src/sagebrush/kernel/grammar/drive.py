@@ -128,10 +128,9 @@ class DriveLoop:
                 due = now + 0.1 * 4**failures if failures < _ATTEMPTS or lifecycle is None else None
                 return record.remembering(failures=failures).again(due)
             failed = record.having(FailureReason=BROKEN).remembering(failures=None)
-            left = (
-                now if lifecycle.final(lifecycle.failed) else None
-            )  # what an end leaves behind is still to be cleared
-            return replace(failed, status=lifecycle.failed, modified=now, due=left)
+            # A final status still has its step, which clears what the work has left.
+            due = now if lifecycle.final(lifecycle.failed) else None
+            return replace(failed, status=lifecycle.failed, modified=now, due=due)
 
         while (record := self._world.records.by_arn(arn)) is not None:
             try:
