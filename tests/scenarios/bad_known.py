@@ -1,7 +1,9 @@
 """What is there for wrong requests to name: without it, most would be refused for what they name alone."""
 
+import os
 from collections.abc import Callable, Mapping
 from contextlib import suppress
+from pathlib import Path
 from typing import Any
 
 from botocore.exceptions import ClientError
@@ -114,3 +116,8 @@ def _upload(s3: Any) -> str:
     made: str = s3.create_multipart_upload(Bucket=BUCKET, Key="kept")["UploadId"]
     s3.upload_part(Bucket=BUCKET, Key="kept", UploadId=made, PartNumber=1, Body=b"")
     return made
+
+
+def found_below(folder: Path, start: str) -> list[Path]:
+    """Return the files below a folder whose names start so; others may come and go meanwhile."""
+    return [Path(place, name) for place, _, names in os.walk(folder) for name in names if name.startswith(start)]

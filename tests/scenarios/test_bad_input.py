@@ -9,6 +9,7 @@ import sqlite3
 from collections import Counter
 from collections.abc import Callable, Iterator
 from http.client import HTTPException
+from random import Random
 from typing import Any
 
 import pytest
@@ -80,8 +81,6 @@ def test_no_wrong_request_is_the_platforms_fault(sent: Counter[int]) -> None:
 
 def test_whole_requests_come_from_the_same_maker(battered: Platform) -> None:
     """So that what is changed is what is refused: unchanged, half of all operations succeed."""
-    from random import Random
-
     known, signer, connection = furnish(battered), _signer(battered), Connection(battered.endpoint)
     good = set()
     every = [(service, operation) for service, operation in operations() if not operation.name.startswith("Delete")]

@@ -120,7 +120,7 @@ def start(jobs: Jobs) -> None:
         ],
     )  # fmt: skip
     jobs.put("ck/run/old.txt", "old")
-    jobs.put("ck/run/deep/kept", "kept")
+    jobs.s3.put_object(Bucket=jobs.bucket, Key="ck/run/deep/kept", Body="kept", Metadata={"put": "before"})
     jobs.put("ck/run-2/other", "another run's")
     jobs.train("checkpoints", CHECKPOINTS, CheckpointConfig={"S3Uri": jobs.uri("ck/run"), "LocalPath": "/opt/ml/ck/"})
 
@@ -181,13 +181,13 @@ def test_checkpoints_come_down_and_go_up_while_the_job_runs(jobs: Jobs) -> None:
     )
     assert jobs.training("checkpoints")["TrainingJobStatus"] == "InProgress"
     assert jobs.get("ck/run/deep/state") == b"first"
-    untouched = jobs.s3.head_object(Bucket=jobs.bucket, Key="ck/run/deep/kept")["LastModified"]
     task = jobs.task(jobs.training("checkpoints"))
     (jobs.platform.data / "stage" / task.name / "checkpoints/go").touch()
     assert jobs.told("checkpoints") == {"old.txt": "old", "deep/kept": "kept"}
     assert jobs.get("ck/run/deep/state") == b"second"
     assert [key for key in jobs.keys("ck/run/") if key != "go"] == ["deep/kept", "deep/state"]
-    assert jobs.s3.head_object(Bucket=jobs.bucket, Key="ck/run/deep/kept")["LastModified"] == untouched
+    kept = jobs.s3.head_object(Bucket=jobs.bucket, Key="ck/run/deep/kept")
+    assert kept["Metadata"] == {"put": "before"}  # what came down unchanged does not go up again
     assert jobs.get("ck/run-2/other") == b"another run's"
 
 

@@ -129,7 +129,8 @@ def test_the_wait_for_room_is_told_and_ends_when_its_time_is_over(world: World) 
 
 
 def test_a_moved_clock_ends_a_job_whose_time_is_over(world: World) -> None:
-    arn = train(world, WAIT)
+    limits = {"MaxRuntimeInSeconds": 600, "MaxWaitTimeInSeconds": 6000}
+    arn = train(world, WAIT, EnableManagedSpotTraining=True, StoppingCondition=limits)
     changed = threading.Event()
     for _ in range(600):
         job = step(world, arn)

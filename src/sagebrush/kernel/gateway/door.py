@@ -8,7 +8,9 @@ untouched (RFC 9110, 9.3.6). Requests for plain http, in absolute form (RFC 9112
 import asyncio
 import re
 import socket
-from urllib.parse import urlsplit
+from base64 import b64encode
+from urllib.parse import unquote, urlsplit
+from urllib.request import getproxies, proxy_bypass
 
 from sagebrush.kernel.gateway.authority import Authority, ours
 
@@ -31,10 +33,14 @@ class _Refusal(Exception):
 
 
 class Door:
-    """The open door. `port` is where it listens."""
+    """The open door. `port` is where it listens.
+
+    Hosts that are not Amazon's are reached through the proxy that the environment names, if it names one.
+    """
 
     def __init__(self, gateway_port: int, authority: Authority) -> None:
         self.port = 0
+        self._proxies = getproxies()
         self.authority = authority
         self.gateway = ("127.0.0.1", gateway_port)
         self.transports: set[asyncio.Transport] = set()
@@ -67,7 +73,7 @@ class Door:
         try:
             method, target = _request_line(head)
             if method == "CONNECT":
-                await self._tunnel(transport, target, rest)
+                await self._tunnel(transport, target, head, rest)
             else:
                 await self._forward(transport, method, target, head, rest)
         except _Refusal as refusal:
@@ -76,8 +82,24 @@ class Door:
         except OSError:  # the client is gone, or does not trust us: its own handshake says so
             transport.abort()
 
-    async def _tunnel(self, transport: asyncio.Transport, target: str, rest: bytes) -> None:
+    def _proxy(self, scheme: str, host: str) -> tuple[str, int, list[bytes]] | None:
+        """Return the next proxy on the way to a host, and the header that it wants of us; None where there is none."""
+        url = urlsplit(self._proxies.get(scheme, ""))
+        if url.scheme != "http" or not url.hostname or ours(host) or proxy_bypass(host):
+            return None
+        if url.port == self.port and url.hostname in ("localhost", "127.0.0.1", "::1"):
+            return None  # that is us
+        secret = b64encode(f"{unquote(url.username or '')}:{unquote(url.password or '')}".encode())
+        return url.hostname, url.port or 80, [b"Proxy-Authorization: Basic " + secret] if url.username else []
+
+    async def _tunnel(self, transport: asyncio.Transport, target: str, head: bytes, rest: bytes) -> None:
         host, port = _authority_form(target)
+        if proxy := self._proxy("https", host):
+            _, far = await self._link(transport, *proxy[:2], _Half(self))
+            line, _, fields = head.partition(b"\r\n")
+            far.transport.write(b"\r\n".join([line, *proxy[2], fields + rest]))
+            transport.resume_reading()
+            return
         near, far = await self._link(transport, host, port, _Half(self))
         if not ours(host) or port == 80:
             far.transport.write(rest)
@@ -99,9 +121,10 @@ class Door:
         """Pass on one request for plain http. The connection ends with it, as the next may be for another host."""
         host, port, path = _absolute_form(target)
         fields = [field for field in head.rstrip().split(b"\r\n")[1:] if not field.lower().startswith(_HOP)]
-        _, far = await self._link(transport, host, port, _Answer(self))
-        line = f"{method} {path} HTTP/1.1".encode("latin-1")
-        far.transport.write(b"\r\n".join([line, *fields, b"Connection: close", b"", rest]))
+        next_host, next_port, more = self._proxy("http", host) or (host, port, None)
+        _, far = await self._link(transport, next_host, next_port, _Answer(self))
+        line = f"{method} {path if more is None else target} HTTP/1.1".encode("latin-1")
+        far.transport.write(b"\r\n".join([line, *fields, *(more or ()), b"Connection: close", b"", rest]))
         transport.resume_reading()
 
     async def _link(self, transport: asyncio.Transport, host: str, port: int, far: "_Half") -> tuple["_Half", "_Half"]:

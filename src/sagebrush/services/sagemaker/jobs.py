@@ -114,11 +114,11 @@ def failure(end: Exit, told: str, last_lines: str) -> str:
     if end.code:
         before, after = "AlgorithmError: ", f", exit code: {end.code}"
         room = _REASON - len(before) - len(after)
-        return before + (told.strip()[:room] or _last(last_lines.strip(), room)) + after
+        return before + (told.strip()[:room] or last(last_lines.strip(), room)) + after
     return f"ClientError: Artifact upload failed: {end.reason}"[:_REASON] if end.stage == "pack" else ""
 
 
-def _last(text: str, room: int) -> str:
+def last(text: str, room: int) -> str:
     """Return the end of a text, from the beginning of a line where it has more than one."""
     if len(text) <= room:
         return text

@@ -17,6 +17,8 @@ GRACE = 30.0
 """Seconds between SIGTERM and SIGKILL of a serving container."""
 
 _PING = 2.0
+_REASON = 1024
+"""Characters that a FailureReason may have."""
 
 
 def snapshot(model: Record, world: World) -> Body:
@@ -115,16 +117,17 @@ def trouble(served: Body, what: str, end: Exit, last_lines: str) -> str:
                 f" with 'docker run <image> serve'. {end.reason}"
             )
         case _:
-            text = unhealthy(what, f"The container ended with exit code {end.code}. {last_lines}")
-    return text.strip()[:1024]
+            return unhealthy(what, last_lines, f"The container ended with exit code {end.code}. {end.reason}")
+    return text.strip()[:_REASON]
 
 
-def unhealthy(what: str, told: str) -> str:
-    """Return AWS's text for a container that is not up in time, with what it said last."""
-    return (
+def unhealthy(what: str, last_lines: str, end: str = "") -> str:
+    """Return AWS's text for a container that is not up in time, with how it ended and what it said last."""
+    text = (
         f"The primary container for {what} did not pass the ping health check. Please check CloudWatch logs for this"
-        f" endpoint. {told}"
-    ).strip()[:1024]
+        f" endpoint. {end}"
+    ).strip()
+    return f"{text} {jobs.last(last_lines.strip(), _REASON - len(text) - 1)}".strip()
 
 
 def _url(container: Body) -> str:
