@@ -94,3 +94,20 @@ def test_checkpoints_that_cannot_be_stored_end_the_job(jobs: Jobs) -> None:
     told = jobs.trained("closed", "Failed")["FailureReason"]
     assert told.startswith("ClientError: Artifact upload failed:NoSuchBucket (404): ")
     until(lambda: not task.exists(), "the end of the container")
+
+
+def test_a_role_that_is_deleted_meanwhile_is_named(jobs: Jobs) -> None:
+    iam, trust = jobs.platform.client("iam"), {"Service": "sagemaker.amazonaws.com"}
+    statement = {"Effect": "Allow", "Principal": trust, "Action": "sts:AssumeRole"}
+    document = json.dumps({"Version": "2012-10-17", "Statement": [statement]})
+    role = iam.create_role(RoleName="short-lived", AssumeRolePolicyDocument=document)["Role"]["Arn"]
+    script = (
+        "import pathlib, time\nprint('running', flush=True)\n"
+        "while not pathlib.Path('/opt/ml/code/go').exists(): time.sleep(0.05)\n"
+    )
+    jobs.train("roleless", script, RoleArn=role)
+    jobs.wait_for_line("roleless", "running")
+    iam.delete_role(RoleName="short-lived")
+    (jobs.task(jobs.training("roleless")) / "root/code/go").touch()
+    told = jobs.trained("roleless", "Failed")["FailureReason"]
+    assert told == "ClientError: The role with name short-lived cannot be found."

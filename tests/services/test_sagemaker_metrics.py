@@ -1,6 +1,5 @@
 """Metrics of training jobs: found in the log by users' regular expressions, each value once."""
 
-import sys
 import time
 from collections.abc import Iterator
 from pathlib import Path
@@ -11,9 +10,9 @@ from tests.services.steps_help import METRIC, opened, record, train
 
 from sagebrush.kernel.grammar.call import World
 from sagebrush.kernel.signals.metrics import Span
-from sagebrush.services.sagemaker import jobs
+from sagebrush.services.sagemaker import jobs, metrics
 from sagebrush.services.sagemaker.metrics import patterns, scrape
-from sagebrush.services.sagemaker.scan import LONGEST, Found, Pattern, scan
+from sagebrush.services.sagemaker.scan import LONGEST
 
 GROUP = "/aws/sagemaker/TrainingJobs"
 
@@ -26,8 +25,8 @@ def world(tmp_path: Path) -> Iterator[World]:
 
 def found(line: str, *regexes: str) -> dict[str, float]:
     """Return the metrics m0, m1, … that regular expressions find in a line."""
-    own = [Pattern(f"m{number}", regex) for number, regex in enumerate(regexes)]
-    return {name: value for _, name, value in scan(own, [line], sys.executable)}
+    own = [(f"m{number}", regex) for number, regex in enumerate(regexes)]
+    return {name: value for _, name, value in metrics.found(own, [line])}
 
 
 def test_the_first_group_is_the_value_if_it_is_a_number() -> None:
@@ -45,11 +44,11 @@ def test_the_first_group_is_the_value_if_it_is_a_number() -> None:
 
 
 def test_of_two_patterns_for_one_metric_each_line_counts_once() -> None:
-    own = [Pattern("", r"(?P<name>[a-z]+-[a-z]+):(?P<value>\S+)"), Pattern("train:auc", "train-auc:(.*)")]
-    assert scan(own, ["x", "train-auc:0.5", "train-loss:1 validation-auc:2"], sys.executable) == [
-        Found(1, "train:auc", 0.5),
-        Found(2, "train:loss", 1.0),
-        Found(2, "validation:auc", 2.0),
+    own = [("", r"(?P<name>[a-z]+-[a-z]+):(?P<value>\S+)"), ("train:auc", "train-auc:(.*)")]
+    assert metrics.found(own, ["x", "train-auc:0.5", "train-loss:1 validation-auc:2"]) == [
+        (1, "train:auc", 0.5),
+        (2, "train:loss", 1.0),
+        (2, "validation:auc", 2.0),
     ]
 
 
@@ -70,7 +69,7 @@ def test_a_built_in_algorithm_has_patterns_of_its_own_and_a_script_has_not(world
 
     def names(name: str, **more: object) -> list[str]:
         job = record(world, train(world, TrainingJobName=name, **{"AlgorithmSpecification": algorithm, **more}))
-        return [pattern.name for pattern in patterns(job, world)]
+        return [metric for metric, _ in patterns(job, world)]
 
     own = {"MetricDefinitions": [{"Name": "loss", "Regex": "loss: (.*)"}]}
     assert names("built-in") == [""]
@@ -110,3 +109,11 @@ def test_a_long_log_is_read_to_its_end(world: World) -> None:
 def test_a_log_that_does_not_exist_yet_tells_nothing(world: World) -> None:
     job = record(world, train(world))
     assert scrape(job, world, GROUP, jobs.stream(job)) == job
+
+
+def test_metrics_that_cannot_be_looked_for_cost_nothing_but_themselves(
+    monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
+) -> None:
+    monkeypatch.setattr(metrics, "interpreter", lambda: "/bin/false")
+    assert found("loss: 1", "loss: (.*)") == {}
+    assert "the metrics of 1 lines are not known" in caplog.text

@@ -270,7 +270,9 @@ def test_gzip_is_undone(body: bytes) -> None:
     assert payload.gunzip(gzip.compress(body)) == body
 
 
-@pytest.mark.parametrize("broken", [b"", b"plain", gzip.compress(b"x" * 100)[:-3], gzip.compress(b"x") + b"more"])
+@pytest.mark.parametrize(
+    "broken", [b"", b"plain", gzip.compress(b"x" * 100, mtime=0)[:-3], gzip.compress(b"x", mtime=0) + b"more"]
+)
 def test_what_is_no_gzip_is_refused(broken: bytes) -> None:
     with pytest.raises(AwsError, match="MalformedHttpRequest"):
         payload.gunzip(broken)

@@ -1,6 +1,10 @@
 """Training metrics: read off the log by the job's own regular expressions."""
 
-from collections.abc import Iterator
+import logging
+import subprocess
+from collections.abc import Iterator, Sequence
+
+import orjson
 
 from sagebrush.kernel.base.errors import AwsError
 from sagebrush.kernel.compute.start import interpreter
@@ -8,10 +12,13 @@ from sagebrush.kernel.grammar.call import World
 from sagebrush.kernel.signals.logs import Line, Window
 from sagebrush.kernel.signals.metrics import Datum
 from sagebrush.kernel.state.record import Body, Record
-from sagebrush.services.sagemaker.scan import Pattern, scan
+from sagebrush.services.sagemaker import scan
+from sagebrush.services.sagemaker.scan import Found, Pattern
+
+log = logging.getLogger(__name__)
 
 NAMESPACE = "/aws/sagemaker/TrainingJobs"
-_BATCH = 5000
+_BATCH = 1000
 _LISTED = 40
 
 
@@ -29,7 +36,7 @@ def scrape(job: Record, world: World, group: str, stream: str) -> Record:
     final: dict[str, Body] = {metric["MetricName"]: metric for metric in job.get("FinalMetricDataList", ())}
     for lines in _batches(world, job, group, stream):
         data: list[Datum] = []
-        for number, name, value in scan(asked, [line.message for line in lines], interpreter()):
+        for number, name, value in found(asked, [line.message for line in lines]):
             line = lines[number]
             seconds = line.time / 1000
             final[name] = {"MetricName": name, "Value": value, "Timestamp": seconds}
@@ -48,8 +55,8 @@ def _batches(world: World, job: Record, group: str, stream: str) -> Iterator[lis
     place = (time, ordinal) if known == stream else (0, 0)
     while True:
         try:
-            found = world.logs.group(job.account, job.region, group)
-            lines = list(world.logs.read(found, stream, Window(place), limit=_BATCH))
+            where = world.logs.group(job.account, job.region, group)
+            lines = list(world.logs.read(where, stream, Window(place), limit=_BATCH))
         except AwsError:
             return  # there is no such stream before the first line
         if lines:
@@ -59,6 +66,19 @@ def _batches(world: World, job: Record, group: str, stream: str) -> Iterator[lis
             return
 
 
+def found(patterns: Sequence[Pattern], lines: Sequence[str]) -> list[Found]:
+    """Return the metrics that lines tell of, in their order.
+
+    They are looked for in another process; where that fails, for memory say, there are none: no job depends on them.
+    """
+    asked = orjson.dumps([patterns, [line[: scan.LONGEST] for line in lines]])
+    done = subprocess.run([interpreter(), "-I", "-S", scan.__file__], input=asked, capture_output=True, check=False)
+    if done.returncode:
+        log.warning("the metrics of %d lines are not known: %s", len(lines), done.stderr[-500:].decode())
+        return []
+    return [(number, name, value) for number, name, value in orjson.loads(done.stdout)]
+
+
 def patterns(job: Record, world: World) -> list[Pattern]:
     """Return what finds a job's metrics: what a built-in algorithm writes, and the job's own definitions.
 
@@ -66,11 +86,11 @@ def patterns(job: Record, world: World) -> list[Pattern]:
     `validation-auc` in its log and `validation:auc` in CloudWatch.
     """
     algorithm: Body = job["AlgorithmSpecification"]
-    own = [Pattern(given["Name"], given["Regex"]) for given in algorithm.get("MetricDefinitions", ())]
+    own = [(given["Name"], given["Regex"]) for given in algorithm.get("MetricDefinitions", ())]
     image = world.images.resolve(algorithm["TrainingImage"])
     if image is None or not image.metrics or _scripted(job):
         return own
-    return [Pattern("", image.metrics), *own]
+    return [("", image.metrics), *own]
 
 
 def _scripted(job: Record) -> bool:

@@ -1,51 +1,33 @@
-"""Finding metrics in log lines by users' regular expressions.
+"""Finding metrics in log lines by users' regular expressions: a program of its own, `python scan.py`.
 
-A regular expression may take for ever, and nothing in its process runs meanwhile. So this file is also a program of its
-own, which the server starts for a batch of lines; there each expression has a budget of CPU time. Standard library only.
+A regular expression may take for ever, and nothing else in its process runs meanwhile; here each has a budget of CPU
+time. One JSON document comes in, `[patterns, lines]`, and one goes out, what was found. Standard library only, and
+little of that: it is started for each batch of lines.
 """
 
 import json
 import math
 import re
 import signal
-import subprocess
 import sys
 from collections.abc import Sequence
-from typing import NamedTuple
 
 LONGEST = 16_384
 """Characters of a line that are looked at: even `.*x` takes the square of their number."""
 
 _BUDGET = 2.0
-"""Seconds of CPU time that an expression has for a batch. What it does not reach in it is not found."""
+"""Seconds of CPU time that an expression has for a batch. What it does not reach in them is not found."""
 
+Pattern = tuple[str, str]
+"""A metric's name and a regular expression whose first group is the value. Without a name, its groups `name` and `value`
+tell, and the first `-` of the name becomes a `:`."""
 
-class Pattern(NamedTuple):
-    """A regular expression: with a name, its first group is the value; without, its groups `name` and `value` tell."""
-
-    name: str
-    regex: str
-
-
-class Found(NamedTuple):
-    """A value of a metric, in the line of that number."""
-
-    line: int
-    name: str
-    value: float
-
-
-def scan(patterns: Sequence[Pattern], lines: Sequence[str], python: str) -> list[Found]:
-    """Return the metrics that lines tell of, in their order; `python` runs this file."""
-    if not patterns or not lines:
-        return []
-    asked = json.dumps([patterns, [line[:LONGEST] for line in lines]])
-    done = subprocess.run([python, "-I", "-S", __file__], input=asked, capture_output=True, text=True, check=True)
-    return [Found(*found) for found in json.loads(done.stdout)]
+Found = tuple[int, str, float]
+"""The number of a line, and a metric's name and value in it."""
 
 
 def find(patterns: Sequence[Pattern], lines: Sequence[str]) -> list[Found]:
-    """Return what the patterns find, by line; of two patterns for one metric, the last finds it."""
+    """Return what the patterns find, by line; of two patterns for one metric in one line, the last finds it."""
     values: dict[tuple[int, str], float] = {}
     for name, regex in patterns:
         signal.setitimer(signal.ITIMER_VIRTUAL, _BUDGET)
@@ -55,7 +37,7 @@ def find(patterns: Sequence[Pattern], lines: Sequence[str]) -> list[Found]:
             continue
         finally:
             signal.setitimer(signal.ITIMER_VIRTUAL, 0)
-    return [Found(number, name, value) for (number, name), value in sorted(values.items(), key=lambda each: each[0][0])]
+    return sorted((number, name, value) for (number, name), value in values.items())
 
 
 def _find(name: str, regex: "re.Pattern[str]", lines: Sequence[str], values: dict[tuple[int, str], float]) -> None:
@@ -82,10 +64,10 @@ def _expire(*_: object) -> None:
 
 
 def main() -> None:
-    """Answer one question on standard input."""
+    """Answer the question on standard input."""
     signal.signal(signal.SIGVTALRM, _expire)
     patterns, lines = json.load(sys.stdin)
-    json.dump(find([Pattern(*pattern) for pattern in patterns], lines), sys.stdout)
+    json.dump(find(patterns, lines), sys.stdout)
 
 
 if __name__ == "__main__":

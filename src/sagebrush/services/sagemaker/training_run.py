@@ -62,10 +62,11 @@ def _start(job: Record, world: World) -> Record:
 def _watch(job: Record, world: World, task: Task) -> Record:
     """Follow a task that has not ended: its phase, its metrics, its checkpoints, its time."""
     now = world.clock.now()
-    job = _seen(telling(job, task.message, now), world, task)
+    job = _seen(job, world, task)
     if job.status == "Stopping":
         world.compute.stop(task.id, grace=jobs.GRACE)
         return job.again(now + _TICK)
+    job = telling(job, task.message, now)
     if task.phase == "Packing":
         return entered(job, "Uploading", now).again(now + _TICK)
     deadline, how = _deadline(job)
