@@ -1,7 +1,6 @@
 """From S3 to a training container's channels and checkpoints, and back."""
 
 import json
-import os
 from typing import Any
 
 import pytest
@@ -127,7 +126,7 @@ def start(jobs: Jobs) -> None:
 
 @pytest.fixture(scope="module")
 def jobs(platform: Platform) -> Jobs:
-    made = Jobs(platform, f"channels-{os.getpid()}")
+    made = Jobs(platform, "channels")
     start(made)
     return made
 

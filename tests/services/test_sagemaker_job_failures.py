@@ -1,7 +1,6 @@
 """How training jobs fail, stop and run out of time."""
 
 import json
-import os
 
 import pytest
 from botocore.exceptions import ClientError
@@ -85,7 +84,7 @@ def submitted(uri: str) -> dict[str, str]:
 
 @pytest.fixture(scope="module")
 def jobs(platform: Platform) -> Jobs:
-    made = Jobs(platform, f"failures-{os.getpid()}")
+    made = Jobs(platform, "failures")
     start(made)
     return made
 

@@ -1,6 +1,5 @@
 """What CreateTrainingJob and CreateProcessingJob refuse, and that nothing is written when they do."""
 
-import os
 from collections.abc import Iterator
 from typing import Any
 
@@ -64,7 +63,7 @@ def test_every_member_of_the_request_is_honoured_recorded_or_refused(resource: R
 
 @pytest.fixture(scope="module")
 def jobs(platform: Platform) -> Jobs:
-    made = Jobs(platform, f"requests-{os.getpid()}")
+    made = Jobs(platform, "requests")
     made.put("data/a.csv", "a")
     return made
 

@@ -27,7 +27,7 @@ WAIT = "import time\nprint('running', flush=True)\nwhile True: time.sleep(0.05)"
 
 @pytest.fixture(scope="module")
 def jobs(platform: Platform) -> Jobs:
-    return Jobs(platform, f"retries-{os.getpid()}")
+    return Jobs(platform, "retries")
 
 
 def lose(jobs: Jobs, name: str) -> None:
@@ -110,4 +110,4 @@ def test_a_role_that_is_deleted_meanwhile_is_named(jobs: Jobs) -> None:
     iam.delete_role(RoleName="short-lived")
     (jobs.task(jobs.training("roleless")) / "root/code/go").touch()
     told = jobs.trained("roleless", "Failed")["FailureReason"]
-    assert told == "ClientError: The role with name short-lived cannot be found."
+    assert told == f"ClientError: The role with ARN {role} cannot be found."

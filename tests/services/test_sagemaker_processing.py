@@ -1,7 +1,6 @@
 """Processing jobs, as boto3 sees them and as their containers see /opt/ml."""
 
 import json
-import os
 
 import pytest
 from tests.conftest import Platform, until
@@ -104,7 +103,7 @@ def start(jobs: Jobs) -> None:
 
 @pytest.fixture(scope="module")
 def jobs(platform: Platform) -> Jobs:
-    made = Jobs(platform, f"processing-{os.getpid()}")
+    made = Jobs(platform, "processing")
     start(made)
     return made
 

@@ -1,7 +1,5 @@
 """How processing jobs fail, stop and run out of time."""
 
-import os
-
 import pytest
 from botocore.exceptions import ClientError
 from tests.conftest import Platform
@@ -60,7 +58,7 @@ def start(jobs: Jobs) -> None:
 
 @pytest.fixture(scope="module")
 def jobs(platform: Platform) -> Jobs:
-    made = Jobs(platform, f"ends-{os.getpid()}")
+    made = Jobs(platform, "ends")
     start(made)
     return made
 

@@ -1,6 +1,5 @@
 """What CreateProcessingJob refuses, and that nothing is written when it does."""
 
-import os
 from typing import Any
 
 import pytest
@@ -15,7 +14,7 @@ URI = "s3://requests/x"
 
 @pytest.fixture(scope="module")
 def jobs(platform: Platform) -> Jobs:
-    return Jobs(platform, f"processing-requests-{os.getpid()}")
+    return Jobs(platform, "processing-requests")
 
 
 def input_(**more: Any) -> dict[str, Any]:

@@ -1,6 +1,5 @@
 """Search over training jobs, as boto3 sees it."""
 
-import os
 from datetime import UTC, datetime, timedelta
 from typing import Any
 
@@ -10,7 +9,7 @@ from tests.conftest import Platform
 from tests.services.jobs_help import Jobs, channel, refusal
 
 DEPTHS = {"a": "3", "b": "10", "c": "2.5"}
-STEM = f"search-{os.getpid()}"
+STEM = "searched"
 
 
 @pytest.fixture(scope="module")

@@ -2,7 +2,6 @@
 
 import itertools
 import json
-import os
 import sqlite3
 from typing import Any
 
@@ -55,7 +54,7 @@ def start(jobs: Jobs) -> None:
 
 @pytest.fixture(scope="module")
 def jobs(platform: Platform) -> Jobs:
-    made = Jobs(platform, f"training-{os.getpid()}")
+    made = Jobs(platform, "training")
     start(made)
     return made
 

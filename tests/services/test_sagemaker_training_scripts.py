@@ -1,7 +1,6 @@
 """What users' scripts do in training jobs: the ways in which the SDKs run them, their metrics, their credentials."""
 
 import json
-import os
 from datetime import timedelta
 
 import pytest
@@ -142,7 +141,7 @@ def drive(jobs: Jobs) -> None:
 
 @pytest.fixture(scope="module")
 def jobs(platform: Platform) -> Jobs:
-    made = Jobs(platform, f"scripts-{os.getpid()}")
+    made = Jobs(platform, "scripts")
     start(made)
     return made
 

@@ -66,15 +66,16 @@ def _batches(world: World, job: Record, group: str, stream: str) -> Iterator[lis
             return
 
 
-def found(patterns: Sequence[Pattern], lines: Sequence[str]) -> list[Found]:
+def found(asked: Sequence[Pattern], lines: Sequence[str]) -> list[Found]:
     """Return the metrics that lines tell of, in their order.
 
     They are looked for in another process; where that fails, for memory say, there are none: no job depends on them.
     """
-    asked = orjson.dumps([patterns, [line[: scan.LONGEST] for line in lines]])
-    done = subprocess.run([interpreter(), "-I", "-S", scan.__file__], input=asked, capture_output=True, check=False)
+    question = orjson.dumps([asked, [line[: scan.LONGEST] for line in lines]])
+    done = subprocess.run([interpreter(), "-I", "-S", scan.__file__], input=question, capture_output=True, check=False)
     if done.returncode:
-        log.warning("the metrics of %d lines are not known: %s", len(lines), done.stderr[-500:].decode())
+        told = done.stderr[-500:].decode("utf-8", "replace")
+        log.warning("the metrics of %d lines are not known: %s", len(lines), told)
         return []
     return [(number, name, value) for number, name, value in orjson.loads(done.stdout)]
 

@@ -66,7 +66,7 @@ def _expire(*_: object) -> None:
 def main() -> None:
     """Answer the question on standard input."""
     signal.signal(signal.SIGVTALRM, _expire)
-    patterns, lines = json.load(sys.stdin)
+    patterns, lines = json.load(sys.stdin.buffer)
     json.dump(find(patterns, lines), sys.stdout)
 
 
