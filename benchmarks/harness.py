@@ -45,11 +45,11 @@ class Server:
 
 
 @contextmanager
-def ours(*flags: str) -> Iterator[Server]:
+def ours() -> Iterator[Server]:
     """Run a platform of ours on a new data directory."""
     with tempfile.TemporaryDirectory(prefix="sagebrush-bench-") as folder:
         data = Path(folder) / "data"
-        command = [sys.executable, "-m", "sagebrush.cli.main", "up", "--data", str(data), "--port", "0", *flags]
+        command = [sys.executable, "-m", "sagebrush.cli.main", "up", "--stop-tasks", "--data", str(data), "--port", "0"]
         process = subprocess.Popen(command, stdout=subprocess.PIPE, text=True, env=_clean())
         assert process.stdout is not None
         try:

@@ -4,11 +4,13 @@ import io
 import tarfile
 import threading
 from collections.abc import Callable
+from functools import partial
 from pathlib import Path
 from typing import Any
+from uuid import uuid4
 
 import pytest
-from botocore.exceptions import ClientError
+from botocore.exceptions import BotoCoreError, ClientError
 from tests.conftest import Platform, until
 
 IMAGE = "683313688378.dkr.ecr.us-east-1.amazonaws.com/sagemaker-scikit-learn:1.2-1-cpu-py3"
@@ -219,9 +221,10 @@ def test_nothing_acknowledged_is_lost(ready: Platform) -> None:
     models: list[str] = []
     for _ in range(6):
         stop = threading.Event()
+        clients = ready.client("s3"), ready.client("sagemaker")  # made here: boto3 makes one at a time
         writers = [
-            threading.Thread(target=_write, args=(ready, stop, _put, written)),
-            threading.Thread(target=_write, args=(ready, stop, _model, models)),
+            threading.Thread(target=_write, args=(partial(_put, clients[0]), stop, written)),
+            threading.Thread(target=_write, args=(partial(_model, clients[1], ready.role), stop, models)),
         ]
         for writer in writers:
             writer.start()
@@ -239,21 +242,19 @@ def test_nothing_acknowledged_is_lost(ready: Platform) -> None:
     assert set(models) <= {model["ModelName"] for page in pages for model in page["Models"]}
 
 
-def _write(platform: Platform, stop: threading.Event, act: Callable[[Platform, str], None], done: list[str]) -> None:
+def _write(act: Callable[[str], None], stop: threading.Event, done: list[str]) -> None:
     while not stop.is_set():
-        name = f"n{len(done)}-{threading.get_ident()}"
+        name = f"n{uuid4()}"
         try:
-            act(platform, name)
-        except Exception:  # noqa: BLE001  the server was killed under the call: it was not acknowledged
-            return
+            act(name)
+        except (BotoCoreError, ClientError):  # the server was killed under the call: it was not acknowledged
+            continue
         done.append(name)
 
 
-def _put(platform: Platform, name: str) -> None:
-    platform.client("s3").put_object(Bucket=BUCKET, Key=name, Body=name.encode() * 100)
+def _put(s3: Any, name: str) -> None:
+    s3.put_object(Bucket=BUCKET, Key=name, Body=name.encode() * 100)
 
 
-def _model(platform: Platform, name: str) -> None:
-    platform.client("sagemaker").create_model(
-        ModelName=name, ExecutionRoleArn=platform.role, PrimaryContainer={"Image": IMAGE}
-    )
+def _model(sagemaker: Any, role: str, name: str) -> None:
+    sagemaker.create_model(ModelName=name, ExecutionRoleArn=role, PrimaryContainer={"Image": IMAGE})

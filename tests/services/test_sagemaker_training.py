@@ -7,7 +7,7 @@ from typing import Any
 
 import pytest
 from tests.conftest import Platform, until
-from tests.services.jobs_help import TRAINING, Jobs, channel
+from tests.services.jobs_help import TRAINING, Jobs, channel, statuses
 
 TELL = """
 import json, os, pathlib, socket, sys
@@ -46,6 +46,7 @@ def start(jobs: Jobs) -> None:
         VpcConfig={"SecurityGroupIds": ["sg-1"], "Subnets": ["subnet-1"]}, EnableManagedSpotTraining=True,
         StoppingCondition={"MaxRuntimeInSeconds": 600, "MaxWaitTimeInSeconds": 900}, RetryStrategy={"MaximumRetryAttempts": 1},
     )  # fmt: skip
+    until(lambda: "Training" in statuses(jobs.training("tell")), "a start that waits for no other job")
     jobs.train("leave", LEAVE)
     jobs.train("leave-open", LEAVE, OutputDataConfig={"S3OutputPath": jobs.uri("open/"), "CompressionType": "NONE"})
     jobs.train("nothing", "pass")
@@ -239,9 +240,9 @@ def test_every_change_of_status_is_an_event_that_shows_the_job(jobs: Jobs) -> No
     last, job = details[-1], jobs.training("tell")
     assert set(last) == set(job) - {"ResponseMetadata"}
     for name in ("CreationTime", "TrainingEndTime"):
-        assert last[name] == int(job[name].timestamp() * 1000)
+        assert last[name] == round(job[name].timestamp() * 1000)
     started = job["SecondaryStatusTransitions"][2]["StartTime"]
-    assert last["SecondaryStatusTransitions"][2]["StartTime"] == int(started.timestamp() * 1000)
+    assert last["SecondaryStatusTransitions"][2]["StartTime"] == round(started.timestamp() * 1000)
 
 
 def events(jobs: Jobs, resource: str) -> list[dict[str, Any]]:

@@ -271,7 +271,7 @@ def _millis(detail: Any) -> Any:
     if not isinstance(detail, dict):
         return detail
     return {
-        name: int(value * 1000) if isinstance(value, float) and name.endswith(_TIMES) else _millis(value)
+        name: round(value * 1000) if isinstance(value, float) and name.endswith(_TIMES) else _millis(value)
         for name, value in detail.items()
     }
 
