@@ -235,6 +235,10 @@ def test_a_tag_of_amazons_own_is_refused(make: Maker, platform: Platform, kind: 
     code, _ = refusal(lambda: platform.client("sagemaker").add_tags(ResourceArn=arn, Tags=tags))
     assert code == "ValidationException"
     assert platform.client("sagemaker").list_tags(ResourceArn=arn)["Tags"] == []
+    members = {kind.name_member: f"b-{stem}", **getattr(make, kind.kind)(stem), "Tags": tags}
+    code, _ = refusal(partial(call, platform, kind, "create", **members))
+    assert code == "ValidationException"
+    assert names(platform, kind, NameContains=f"b-{stem}") == []
 
 
 def test_a_role_that_is_not_there_is_refused(make: Maker, platform: Platform, kind: Resource, stem: str) -> None:

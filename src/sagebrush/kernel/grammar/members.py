@@ -3,6 +3,8 @@
 from collections.abc import Iterator, Mapping
 from typing import Any
 
+from sagebrush.kernel.base.errors import validation
+
 
 def each(document: Any, path: str) -> Iterator[Any]:
     """Yield every value that `path` leads to; `[]` after a name goes through the elements of a list."""
@@ -31,3 +33,11 @@ def paths_with(document: Any, character: str, path: str = "") -> Iterator[str]:
     elif isinstance(document, list):
         for value in document:
             yield from paths_with(value, character, f"{path}[]")
+
+
+def tags_in(params: Mapping[str, Any]) -> dict[str, str]:
+    """Return the tags that a request gives, by key. Raises ValidationException for a key of AWS's own."""
+    tags = {tag["Key"]: tag["Value"] for tag in params.get("Tags", ())}
+    if any(key.lower().startswith("aws:") for key in tags):
+        raise validation("aws: prefixed tag key names are not allowed for external use.")
+    return tags

@@ -13,7 +13,7 @@ from sagebrush.kernel.base.errors import AwsError, validation
 from sagebrush.kernel.grammar import listing
 from sagebrush.kernel.grammar.call import Call, Handler, Result, World
 from sagebrush.kernel.grammar.lifecycle import Lifecycle
-from sagebrush.kernel.grammar.members import each, paths_with
+from sagebrush.kernel.grammar.members import each, paths_with, tags_in
 from sagebrush.kernel.state.record import Event, Record
 from sagebrush.kernel.state.records import AlreadyExistsError, StaleError
 from sagebrush.kernel.wire.models import service_model
@@ -151,7 +151,7 @@ class Resource:
             raise validation(f"{path} must not contain the character NUL.")
         if call.world.records.by_arn(arn) is not None:
             raise self.duplicate(name, arn)
-        tags = {tag["Key"]: tag["Value"] for tag in call.params.get("Tags", ())}
+        tags = tags_in(call.params)
         record = Record(
             kind=self.type,
             account=call.account,

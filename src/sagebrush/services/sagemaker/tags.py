@@ -1,7 +1,8 @@
 """AddTags, ListTags and DeleteTags, over every kind of resource."""
 
-from sagebrush.kernel.base.errors import AwsError, validation
+from sagebrush.kernel.base.errors import AwsError
 from sagebrush.kernel.grammar.call import Call, Result
+from sagebrush.kernel.grammar.members import tags_in
 from sagebrush.services.sagemaker.service import service
 
 
@@ -20,9 +21,7 @@ def _listed(tags: dict[str, str]) -> list[dict[str, str]]:
 @service.operation
 def add_tags(call: Call) -> Result:
     """Add or overwrite tags; answer with all of them. More than 50, or a key of AWS's own, is refused."""
-    tags = {tag["Key"]: tag["Value"] for tag in call.params["Tags"]}
-    if any(key.lower().startswith("aws:") for key in tags):
-        raise validation("aws: prefixed tag key names are not allowed for external use.")
+    tags = tags_in(call.params)
     try:
         return {"Tags": _listed(call.world.records.tag(_resource(call), tags))}
     except ValueError:
